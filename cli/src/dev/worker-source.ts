@@ -1,0 +1,34 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { serviceFailed } from '../failure.ts';
+
+/** The worker's Python package as it lies on this machine, and what it needs from the package index. */
+export interface WorkerSource {
+  readonly path: string;
+  readonly version: string;
+  readonly dependencies: readonly string[];
+}
+
+/** `version` and `dependencies` of a pyproject.toml's [project] table, as this repository writes them. */
+export function projectTable(toml: string): { version: string; dependencies: string[] } {
+  const project = /^\[project\]$([\s\S]*?)(?=^\[|(?![\s\S]))/m.exec(toml)?.[1] ?? '';
+  const version = /^version\s*=\s*"([^"]+)"/m.exec(project)?.[1] ?? '0';
+  const list = /^dependencies\s*=\s*\[((?:\s|"[^"]*"|'[^']*'|,|#[^\n]*)*)\]/m.exec(project)?.[1] ?? '';
+  const dependencies = [...list.replaceAll(/#[^\n]*/g, '').matchAll(/"([^"]*)"|'([^']*)'/g)];
+  return { version, dependencies: dependencies.map((match) => match[1] ?? match[2] ?? '') };
+}
+
+// A published package carries a copy beside dist/; in the repository it is the neighbour's folder.
+const places = ['../../worker/', '../../../worker/'];
+
+export async function findWorker(): Promise<WorkerSource> {
+  for (const place of places) {
+    const root = fileURLToPath(new URL(place, import.meta.url));
+    const path = join(root, 'src');
+    if (!existsSync(join(path, 'replpool_worker'))) continue;
+    return { path, ...projectTable(await readFile(join(root, 'pyproject.toml'), 'utf8')) };
+  }
+  throw serviceFailed('the Python package replpool_worker is not beside this program', 'install replpool again');
+}

@@ -1,0 +1,2 @@
+export { CommandFailure, ExitCode } from './failure.ts';
+export { execute } from './program.ts';

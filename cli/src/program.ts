@@ -1,0 +1,88 @@
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { ExitCode, exitCodeOf, failureText } from './failure.ts';
+import { endSignal } from './signals.ts';
+import { target } from './target.ts';
+
+function whole(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < minimum || value > maximum) {
+      throw new InvalidArgumentError(`must be a whole number from ${minimum} to ${maximum}.`);
+    }
+    return value;
+  };
+}
+
+function collect(value: string, previous: string[]): string[] {
+  return [...previous, value];
+}
+
+interface TargetOptions {
+  url?: string;
+  apiKey?: string;
+  pool?: string;
+}
+
+function withTarget(command: Command): Command {
+  return command
+    .option('--url <url>', 'where the service is (default: $REPLPOOL_URL or http://127.0.0.1:8080)')
+    .option('--api-key <key>', 'key of the service (default: $REPLPOOL_API_KEY)')
+    .option('--pool <name>', 'pool of the session (default: the default pool)');
+}
+
+function program(finished: (code: ExitCode) => void): Command {
+  const root = new Command('replpool')
+    .description('Stateful code sessions as a service.')
+    .version('0.1.0')
+    .exitOverride()
+    .showHelpAfterError('(replpool --help shows what there is)');
+
+  root
+    .command('dev')
+    .description('router and agents on this machine, from the ReplPool file that a cluster takes')
+    .option('-f, --file <pool.yaml>', 'ReplPool file (default: the example python.yaml)')
+    .option('--port <port>', 'port on 127.0.0.1, 0 picks a free one', whole(0, 65_535), 8080)
+    .option('--agents <count>', 'number of agents (default: spec.replicas)', whole(1, 64))
+    .option('--api-keys <file>', 'demand keys: a JSON file, list of {name, sha256, admin?}')
+    .option('--verbose', 'show every log line of router and agents', false)
+    .action(async (options: { file?: string; port: number; agents?: number; apiKeys?: string; verbose: boolean }) => {
+      // Each command loads only its own: run and repl need neither router nor agent.
+      const { dev } = await import('./dev/dev.ts');
+      using end = endSignal();
+      finished(await dev(options, end.signal));
+    });
+
+  withTarget(root.command('run'))
+    .description('runs a file in a session of its own')
+    .argument('<file>', 'Python file, - reads the code from stdin')
+    .option('--file <path>', 'uploads a file to the working folder (repeatable)', collect, [])
+    .option('--timeout <seconds>', 'ends the code after this time', whole(1, 86_400))
+    .action(async (file: string, options: TargetOptions & { file: string[]; timeout?: number }) => {
+      const { run } = await import('./run/run.ts');
+      finished(await run({ ...options, code: file, files: options.file, target: target(options, process.env) }));
+    });
+
+  withTarget(root.command('repl'))
+    .description('an interactive prompt on a session')
+    .action(async (options: TargetOptions) => {
+      const { repl } = await import('./repl/repl.ts');
+      finished(await repl({ ...options, target: target(options, process.env) }));
+    });
+
+  return root;
+}
+
+/** Runs one command line; resolves with the exit status and has told the user what was wrong. */
+export async function execute(args: readonly string[]): Promise<ExitCode> {
+  let code: ExitCode = ExitCode.ok;
+  try {
+    await program((result) => {
+      code = result;
+    }).parseAsync([...args], { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.wrongUse;
+    process.stderr.write(failureText(error));
+    return exitCodeOf(error);
+  }
+}

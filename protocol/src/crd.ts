@@ -1,0 +1,93 @@
+import { mapSchema, openApiSchema, type SchemaNode } from './json-schema.ts';
+import { QUANTITY_PATTERN } from './quantity.ts';
+import { REPLPOOL_GROUP, REPLPOOL_KIND, REPLPOOL_VERSION, replPoolSpecSchema } from './replpool.ts';
+import { replPoolStatusSchema } from './replpool-status.ts';
+
+function isIntOrString(node: SchemaNode): boolean {
+  const branches = node.anyOf;
+  if (!Array.isArray(branches)) return false;
+  const types = branches.map((branch: SchemaNode) => branch.type);
+  return types.length === 2 && types.includes('integer') && types.includes('string');
+}
+
+/** What a structural schema may say: the API server refuses `additionalProperties: false`, and prunes instead. */
+function structural(node: SchemaNode): SchemaNode {
+  if (isIntOrString(node)) {
+    const { anyOf: _, ...rest } = node;
+    return { ...rest, 'x-kubernetes-int-or-string': true, pattern: QUANTITY_PATTERN.source };
+  }
+  const { additionalProperties, ...rest } = node;
+  if (rest.type === 'integer') return { ...rest, format: 'int64' };
+  if (additionalProperties === undefined || additionalProperties === false) return rest;
+  const anything = typeof additionalProperties === 'object' && Object.keys(additionalProperties ?? {}).length === 0;
+  return anything ? { ...rest, 'x-kubernetes-preserve-unknown-fields': true } : { ...rest, additionalProperties };
+}
+
+/** Optional properties of a record have their own shape; only objects get here. */
+function structuralSchema(schema: Parameters<typeof openApiSchema>[0]): SchemaNode {
+  return mapSchema(openApiSchema(schema, { inline: true }), structural);
+}
+
+function column(name: string, type: string, jsonPath: string, priority = 0): SchemaNode {
+  return { name, type, jsonPath, ...(priority === 0 ? {} : { priority }) };
+}
+
+/** The CustomResourceDefinition of ReplPool: what the API server checks without a webhook. */
+export function replPoolCrd(): SchemaNode {
+  const plural = 'replpools';
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${plural}.${REPLPOOL_GROUP}` },
+    spec: {
+      group: REPLPOOL_GROUP,
+      scope: 'Namespaced',
+      names: {
+        kind: REPLPOOL_KIND,
+        listKind: `${REPLPOOL_KIND}List`,
+        plural,
+        singular: 'replpool',
+        shortNames: ['rp'],
+        categories: ['all'],
+      },
+      versions: [
+        {
+          name: REPLPOOL_VERSION,
+          served: true,
+          storage: true,
+          subresources: {
+            status: {},
+            scale: {
+              specReplicasPath: '.spec.replicas',
+              statusReplicasPath: '.status.replicas',
+              labelSelectorPath: '.status.selector',
+            },
+          },
+          additionalPrinterColumns: [
+            column('Replicas', 'integer', '.status.replicas'),
+            column('Ready', 'integer', '.status.readyReplicas'),
+            column('Sessions', 'integer', '.status.sessions.active'),
+            column('Capacity', 'integer', '.status.sessions.capacity'),
+            column('Warm', 'string', '.status.warmHitRatio'),
+            column('Isolation', 'string', '.status.isolation', 1),
+            column('Status', 'string', '.status.conditions[?(@.type=="Ready")].reason'),
+            column('Age', 'date', '.metadata.creationTimestamp'),
+          ],
+          schema: {
+            openAPIV3Schema: {
+              description: 'A set of pods that hold warm sessions.',
+              type: 'object',
+              properties: {
+                apiVersion: { type: 'string' },
+                kind: { type: 'string' },
+                metadata: { type: 'object' },
+                spec: { ...structuralSchema(replPoolSpecSchema), default: {} },
+                status: structuralSchema(replPoolStatusSchema),
+              },
+            },
+          },
+        },
+      ],
+    },
+  };
+}

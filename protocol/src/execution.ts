@@ -1,0 +1,122 @@
+import { z } from 'zod';
+import { count, executionId, sessionId, timestamp } from './names.ts';
+import { variableChangesSchema } from './variables.ts';
+
+export const executionStatuses = [
+  'queued',
+  'running',
+  'ok',
+  'error',
+  'interrupted',
+  'timeout',
+  'killed',
+  'cancelled',
+  'lost',
+] as const;
+export const executionStatus = z.enum(executionStatuses);
+export type ExecutionStatus = z.infer<typeof executionStatus>;
+
+/** The statuses in which an execution can still change. */
+export function isPending(status: ExecutionStatus): boolean {
+  return status === 'queued' || status === 'running';
+}
+
+/** One value in several media types. Text as text; binary as base64 in JSON; `application/json` as it is. */
+export const mimeBundleSchema = z.strictObject({
+  data: z.record(z.string(), z.unknown()),
+  metadata: z.record(z.string(), z.unknown()),
+});
+export type MimeBundle = z.infer<typeof mimeBundleSchema>;
+
+/** An exception of the user's code, with no frame of ours in the traceback. */
+export const userErrorSchema = z.strictObject({
+  name: z.string(),
+  message: z.string(),
+  traceback: z.array(z.string()),
+});
+export type UserError = z.infer<typeof userErrorSchema>;
+
+/** Why a worker died. */
+export const workerDeathReasons = ['oom', 'crash', 'exit', 'signal', 'interrupt', 'timeout', 'drain', 'node'] as const;
+export const workerDeathReason = z.enum(workerDeathReasons);
+export type WorkerDeathReason = z.infer<typeof workerDeathReason>;
+
+/** The end of the process that ran the code. */
+export const workerDiedSchema = z.strictObject({
+  code: z.literal('WORKER_DIED'),
+  reason: workerDeathReason,
+  message: z.string(),
+  how: z.string(),
+});
+export type WorkerDied = z.infer<typeof workerDiedSchema>;
+
+export const executionErrorSchema = z.union([userErrorSchema, workerDiedSchema]);
+export type ExecutionError = z.infer<typeof executionErrorSchema>;
+
+export const usageSchema = z.strictObject({
+  cpuMs: z.number().min(0),
+  wallMs: z.number().min(0),
+  maxRssBytes: count,
+});
+export type Usage = z.infer<typeof usageSchema>;
+
+/** The bytes that an execution's `stdout` and `stderr` leave out; all of them are in the events. */
+export const truncatedSchema = z.strictObject({ stdout: count, stderr: count });
+export type Truncated = z.infer<typeof truncatedSchema>;
+
+/** A warning's code; `warningCodes` has those of the agent, a worker may add its own. */
+export const warningCode = z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/);
+
+export const warningSchema = z.strictObject({ code: warningCode, message: z.string() });
+export type Warning = z.infer<typeof warningSchema>;
+
+/** The body of POST /v1/sessions/{id}/executions. */
+export const executeRequestSchema = z.strictObject({
+  code: z.string(),
+  id: executionId.optional().describe('The same id with the same body never runs twice.'),
+  timeoutSeconds: z.int().min(1).max(86_400).optional().describe('Default: the limit executionSeconds.'),
+  stdin: z.string().optional().describe('Answers input(), and is then at its end.'),
+  silent: z.boolean().optional().describe('No result, no execution count.'),
+  stateEpoch: z.int().min(1).optional().describe('Refused with EPOCH_CHANGED where the session has another.'),
+});
+export type ExecuteRequest = z.infer<typeof executeRequestSchema>;
+
+/** One piece of code, run in a session. */
+export const executionSchema = z.strictObject({
+  id: executionId,
+  session: sessionId,
+  status: executionStatus,
+  executionCount: count.optional().describe('Absent until it starts.'),
+  result: mimeBundleSchema.optional(),
+  stdout: z.string(),
+  stderr: z.string(),
+  displays: z.array(mimeBundleSchema),
+  error: executionErrorSchema.optional(),
+  warnings: z.array(warningSchema),
+  variables: variableChangesSchema,
+  usage: usageSchema,
+  startedAt: timestamp.optional(),
+  finishedAt: timestamp.optional(),
+  durationMs: z.number().min(0).optional(),
+  truncated: truncatedSchema.optional(),
+});
+export type Execution = z.infer<typeof executionSchema>;
+
+export const executionListSchema = z.strictObject({
+  items: z.array(executionSchema),
+  continue: z.string().optional(),
+});
+export type ExecutionList = z.infer<typeof executionListSchema>;
+
+/** The query of POST /v1/sessions/{id}/executions. */
+export const executeQuerySchema = z.strictObject({
+  wait: z.enum(['true', 'false']).optional().describe('false: 202 at once, without waiting for the end.'),
+});
+export type ExecuteQuery = z.infer<typeof executeQuerySchema>;
+
+/** The body of POST …/{execution}/input: a value, or the end of input. */
+export const inputRequestSchema = z.union([
+  z.strictObject({ value: z.string() }),
+  z.strictObject({ eof: z.literal(true) }),
+]);
+export type InputRequest = z.infer<typeof inputRequestSchema>;

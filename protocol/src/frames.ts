@@ -1,0 +1,125 @@
+import { z } from 'zod';
+import { errorCodes } from './error-registry.ts';
+import { userErrorSchema, warningCode } from './execution.ts';
+import { count, executionId, requestId } from './names.ts';
+import { variableChangesSchema } from './variables.ts';
+
+/** Bytes in a frame: binary in msgpack, base64 in JSON. */
+export const bytesSchema = z.union([
+  z.instanceof(Uint8Array),
+  z.base64().transform((text): Uint8Array => Buffer.from(text, 'base64')),
+]);
+
+/** What every frame after the hello carries: its number, and the highest number received. */
+const numbered = { n: z.int().min(1), ack: count };
+const environment = z.record(z.string(), z.string());
+const pid = z.int().min(1);
+/** Bytes unread in fds 1 and 2 when the frame was made. */
+const pipes = z.tuple([count, count]);
+const mime = { data: z.record(z.string(), z.unknown()), metadata: z.record(z.string(), z.unknown()) };
+const inExecution = { execution: executionId, pipes };
+const perhapsInExecution = { execution: executionId.optional(), pipes };
+const question = { request: requestId, code: z.string(), cursor: count };
+
+function frame<T extends string, S extends z.core.$ZodLooseShape>(type: T, shape: S) {
+  return z.strictObject({ type: z.literal(type), ...numbered, ...shape });
+}
+
+const heartbeat = frame('heartbeat', {});
+const shutdown = frame('shutdown', {});
+
+/** Agent → launcher. */
+export const toLauncherSchema = z.discriminatedUnion('type', [
+  frame('zygote_start', {
+    zygote: z.string(),
+    preload: z.array(z.string()),
+    warmupCode: z.string(),
+    env: environment,
+    cpu: z.number().positive(),
+  }),
+  frame('zygote_stop', { zygote: z.string() }),
+  frame('fork', {
+    zygote: z.string(),
+    worker: z.string(),
+    socket: z.string(),
+    token: z.string(),
+    directory: z.string(),
+  }),
+  frame('kill', { worker: z.string(), pid }),
+  shutdown,
+]);
+export type ToLauncherFrame = z.infer<typeof toLauncherSchema>;
+
+/** How a process ended: one of a code and the name of a signal. */
+const ended = { pid, code: z.int().optional(), signal: z.string().optional() };
+
+/** Launcher → agent. */
+export const fromLauncherSchema = z.discriminatedUnion('type', [
+  frame('zygote_ready', { zygote: z.string(), pid, durationMs: z.number().min(0) }),
+  frame('zygote_failed', { zygote: z.string(), error: userErrorSchema }),
+  frame('zygote_exited', { zygote: z.string(), ...ended }),
+  frame('forked', { worker: z.string(), pid }),
+  frame('fork_failed', { worker: z.string(), message: z.string(), errno: z.int().optional() }),
+  frame('exited', ended),
+  frame('killed', { worker: z.string() }),
+]);
+export type FromLauncherFrame = z.infer<typeof fromLauncherSchema>;
+
+/** Agent → worker. */
+export const toWorkerSchema = z.discriminatedUnion('type', [
+  frame('open', { session: z.string(), cwd: z.string(), env: environment, fileDescriptors: count }),
+  frame('execute', {
+    execution: executionId,
+    code: z.string(),
+    silent: z.boolean(),
+    executionCount: count,
+    hasInput: z.boolean(),
+  }),
+  frame('input_reply', { request: requestId, value: z.string().optional(), eof: z.literal(true).optional() }),
+  frame('interrupt', { execution: executionId }),
+  frame('complete', question),
+  frame('inspect', question),
+  frame('variables', { request: requestId, name: z.string().optional() }),
+  heartbeat,
+  shutdown,
+]);
+export type ToWorkerFrame = z.infer<typeof toWorkerSchema>;
+
+const display = { ...perhapsInExecution, ...mime, transient: z.record(z.string(), z.unknown()).optional() };
+const stdio = { execution: executionId.optional(), data: bytesSchema };
+
+/** Worker → agent. */
+export const fromWorkerSchema = z.discriminatedUnion('type', [
+  frame('ready', {}),
+  frame('opened', { session: z.string().optional(), error: userErrorSchema.optional() }),
+  frame('started', { execution: executionId }),
+  frame('result', { ...inExecution, ...mime }),
+  frame('display', display),
+  frame('update_display', display),
+  frame('clear_output', { ...perhapsInExecution, wait: z.boolean() }),
+  frame('error', { ...inExecution, error: userErrorSchema }),
+  frame('input_request', { ...perhapsInExecution, request: requestId, prompt: z.string(), password: z.boolean() }),
+  frame('input_cancelled', { request: requestId }),
+  frame('warning', { execution: executionId.optional(), code: warningCode, message: z.string() }),
+  frame('finished', {
+    ...inExecution,
+    status: z.enum(['ok', 'error', 'interrupted']),
+    executionCount: count,
+    variables: variableChangesSchema,
+    usage: z.strictObject({ cpuMs: z.number().min(0), maxRssBytes: count }),
+  }),
+  frame('reply', { request: requestId, value: z.unknown() }),
+  frame('problem', { request: requestId, code: z.enum(errorCodes), message: z.string() }),
+  heartbeat,
+  frame('stdout', stdio),
+  frame('stderr', stdio),
+]);
+export type FromWorkerFrame = z.infer<typeof fromWorkerSchema>;
+
+type Unnumbered<F> = F extends unknown ? Omit<F, 'n' | 'ack'> : never;
+
+/** A frame as its maker writes it; the connection adds `n` and `ack`. */
+export type ToLauncherMessage = Unnumbered<ToLauncherFrame>;
+export type FromLauncherMessage = Unnumbered<FromLauncherFrame>;
+export type ToWorkerMessage = Unnumbered<ToWorkerFrame>;
+export type FromWorkerMessage = Unnumbered<FromWorkerFrame>;

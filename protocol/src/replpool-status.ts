@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import { count, timestamp } from './names.ts';
+
+/** The conditions that a pool has. */
+export const replPoolConditions = [
+  'Ready',
+  'Progressing',
+  'Degraded',
+  'CapacityLimited',
+  'IsolationUnavailable',
+  'PodsForbidden',
+] as const;
+export type ReplPoolConditionType = (typeof replPoolConditions)[number];
+
+const conditionSchema = z.strictObject({
+  type: z.enum(replPoolConditions),
+  status: z.enum(['True', 'False', 'Unknown']),
+  reason: z.string().max(1024),
+  message: z.string().max(32_768),
+  observedGeneration: count.optional(),
+  lastTransitionTime: timestamp,
+});
+export type ReplPoolCondition = z.infer<typeof conditionSchema>;
+
+/** What the operator has seen. */
+export const replPoolStatusSchema = z.strictObject({
+  replicas: count.optional(),
+  readyReplicas: count.optional(),
+  updatedReplicas: count.optional(),
+  sessions: z.strictObject({ active: count, idle: count, capacity: count }).optional(),
+  warmHitRatio: z.string().optional(),
+  acquireP95Ms: count.optional(),
+  isolation: z.string().optional(),
+  selector: z.string().optional(),
+  observedGeneration: count.optional(),
+  conditions: z
+    .array(conditionSchema)
+    .max(32)
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] })
+    .optional(),
+});
+export type ReplPoolStatus = z.infer<typeof replPoolStatusSchema>;

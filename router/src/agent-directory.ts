@@ -1,0 +1,168 @@
+import type { AgentEndpoint, AgentLinkMessage, LinkSession } from '@replpool/protocol';
+import type { Logger } from 'pino';
+import { Agent } from './agent.ts';
+import { AgentStream } from './agent-stream.ts';
+import { type Tombstone, Tombstones } from './tombstones.ts';
+
+export interface Located {
+  readonly agent: Agent;
+  readonly owner: string;
+  readonly epoch: number;
+  readonly labels: Readonly<Record<string, string>>;
+  /** On the clock of `performance.now()`. */
+  readonly recordedAt: number;
+}
+
+interface Listed {
+  readonly agent: Agent;
+  readonly stream: AgentStream;
+}
+
+/** Which agents there are and which session is where: a cache of what the agents' streams say. */
+export class AgentDirectory implements Disposable {
+  readonly #log: Logger;
+  readonly #agents = new Map<string, Listed>();
+  readonly #sessions = new Map<string, Located>();
+  readonly #tombstones = new Tombstones();
+  /** Once an agent was heard the router is ready, and stays so. */
+  heardOnce = false;
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  get agents(): Agent[] {
+    return [...this.#agents.values()].map(({ agent }) => agent);
+  }
+
+  session(id: string): Located | undefined {
+    return this.#sessions.get(id);
+  }
+
+  tombstone(id: string): Tombstone | undefined {
+    return this.#tombstones.get(id);
+  }
+
+  /** The owners of an agent's sessions. */
+  ownersAt(agent: Agent): Set<string> {
+    const owners = new Set<string>();
+    for (const id of agent.sessions) owners.add(this.#sessions.get(id)?.owner ?? '');
+    owners.delete('');
+    return owners;
+  }
+
+  /** The agents that there are from now on. One that is gone, or came back elsewhere, has lost its sessions. */
+  setAgents(endpoints: readonly AgentEndpoint[]): void {
+    const next = new Map(endpoints.map((endpoint) => [JSON.stringify(endpoint), endpoint]));
+    for (const [key, listed] of this.#agents) {
+      if (next.has(key)) continue;
+      this.#agents.delete(key);
+      this.#retire(listed);
+    }
+    // In the order of the list: the first pool is the default one.
+    const before = new Map(this.#agents);
+    this.#agents.clear();
+    for (const [key, endpoint] of next) this.#agents.set(key, before.get(key) ?? this.#open(endpoint));
+  }
+
+  /** A session that an agent made for us, before its stream says so. */
+  created(agent: Agent, id: string, owner: string, epoch: number): void {
+    if (this.#sessions.has(id)) return;
+    this.#record(agent, id, { owner, epoch, labels: {} });
+  }
+
+  deleted(id: string): void {
+    this.#bury(id, 'deleted');
+  }
+
+  [Symbol.dispose](): void {
+    for (const listed of this.#agents.values()) this.#retire(listed);
+    this.#agents.clear();
+  }
+
+  #open(endpoint: AgentEndpoint): Listed {
+    const agent = new Agent(endpoint);
+    let connectedAt = performance.now();
+    let lastCause = '';
+    const stream = new AgentStream(endpoint, {
+      connecting: () => {
+        connectedAt = performance.now();
+      },
+      message: (message) => this.#hear(agent, message, connectedAt),
+      down: (reason) => this.#down(agent, reason),
+      failed: (err) => {
+        // Once for each cause: it is tried again every second.
+        const cause = String(err);
+        if (cause === lastCause) return;
+        lastCause = cause;
+        this.#log.warn({ err, pod: agent.pod }, 'the stream of an agent ended');
+      },
+    });
+    return { agent, stream };
+  }
+
+  #retire({ agent, stream }: Listed): void {
+    stream[Symbol.dispose]();
+    this.#down(agent, 'no longer listed');
+    agent.http.destroy().catch((err: unknown) => this.#log.warn({ err }, 'an agent’s connections did not end'));
+  }
+
+  #hear(agent: Agent, message: AgentLinkMessage, connectedAt: number): void {
+    switch (message.type) {
+      case 'snapshot':
+        this.#snapshot(agent, message.sessions, connectedAt);
+        break;
+      case 'session':
+        this.#record(agent, message.session.id, message.session);
+        return;
+      case 'session_gone':
+        if (this.#sessions.get(message.id)?.agent === agent) this.#bury(message.id, message.reason);
+        return;
+      case 'heartbeat':
+        return;
+    }
+    agent.ready = message.ready;
+    agent.draining = message.draining;
+    agent.capacity = message.capacity;
+  }
+
+  #snapshot(agent: Agent, sessions: readonly LinkSession[], connectedAt: number): void {
+    if (!agent.up) this.#log.info({ pod: agent.pod, pool: agent.pool, sessions: sessions.length }, 'agent up');
+    agent.up = true;
+    agent.heard = true;
+    this.heardOnce = true;
+    const there = new Set(sessions.map(({ id }) => id));
+    for (const id of [...agent.sessions]) {
+      const known = this.#sessions.get(id);
+      // Created through us since the connection began: the snapshot may be older.
+      if (!there.has(id) && known !== undefined && known.recordedAt < connectedAt) this.#bury(id, 'node');
+    }
+    for (const session of sessions) this.#record(agent, session.id, session);
+  }
+
+  #record(agent: Agent, id: string, { owner, epoch, labels }: Pick<LinkSession, 'owner' | 'epoch' | 'labels'>): void {
+    const known = this.#sessions.get(id);
+    if (known !== undefined && known.agent !== agent) {
+      if (known.epoch > epoch) return;
+      known.agent.sessions.delete(id);
+    }
+    this.#tombstones.remove(id);
+    agent.sessions.add(id);
+    const recordedAt = known?.agent === agent ? known.recordedAt : performance.now();
+    this.#sessions.set(id, { agent, owner, epoch, labels, recordedAt });
+  }
+
+  #bury(id: string, reason: string): void {
+    const known = this.#sessions.get(id);
+    known?.agent.sessions.delete(id);
+    this.#sessions.delete(id);
+    this.#tombstones.put(id, { reason, owner: known?.owner });
+  }
+
+  #down(agent: Agent, reason: string): void {
+    if (!agent.up) return;
+    this.#log.warn({ pod: agent.pod, pool: agent.pool, sessions: agent.sessions.size, reason }, 'agent down');
+    for (const id of [...agent.sessions]) this.#bury(id, 'node');
+    agent.wentDown();
+  }
+}

@@ -1,0 +1,140 @@
+import type { IncomingMessage } from 'node:http';
+import { connect, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { ReplPoolError } from '@replpool/protocol';
+import type { Agent } from './agent.ts';
+import { agentUnavailable } from './agent-failure.ts';
+import { audit, type RouterContext } from './context.ts';
+import { requestHeaders } from './forward-headers.ts';
+import { type Found, lookUp, search } from './locate.ts';
+import { refuseUpgrade, toReplPoolError } from './problem.ts';
+import { parseSessionPath, type SessionPath } from './session-path.ts';
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const LINGER_MS = 1_000;
+const SWITCHED = Buffer.from('HTTP/1.1 101');
+
+/** The WebSocket upgrades: after the checks, bytes are passed both ways as they are. */
+export class Channels {
+  readonly #context: RouterContext;
+  readonly #open = new Set<Duplex>();
+
+  constructor(context: RouterContext) {
+    this.#context = context;
+  }
+
+  upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const startedAt = performance.now();
+    const done = (code: number): void => this.#context.metrics.observe('/v1/sessions/{id}/channel', code, startedAt);
+    this.#open.add(socket);
+    socket.once('close', () => this.#open.delete(socket));
+    socket.on('error', () => socket.destroy());
+    this.#splice(req, socket, head, () => done(101)).catch((thrown: unknown) => {
+      const error = toReplPoolError(thrown);
+      if (error.status >= 500) this.#context.log.warn({ err: error }, 'an upgrade failed');
+      done(error.status);
+      refuseUpgrade(socket, error);
+    });
+  }
+
+  closeAll(): void {
+    for (const socket of this.#open) socket.destroy();
+  }
+
+  async #splice(req: IncomingMessage, client: Duplex, head: Buffer, established: () => void): Promise<void> {
+    const path = channelPath(req);
+    const found = await this.#find(req, path.id);
+    if (client.destroyed) return;
+    const upstream = await dial(found.agent);
+    if (client.destroyed) {
+      upstream.destroy();
+      return;
+    }
+    const forget = found.agent.whileUp(() => {
+      client.destroy();
+      upstream.destroy();
+    });
+    let answered = false;
+    client.once('close', () => {
+      forget();
+      upstream.destroy();
+    });
+    upstream.once('error', (cause) => {
+      if (answered) client.destroy();
+      else refuseUpgrade(client, agentUnavailable(found.agent.pod, cause));
+    });
+    upstream.once('close', () => {
+      // What the agent said last, such as the close frame, is still on its way to the client.
+      if (answered) client.end();
+      else if (!client.writableEnded) refuseUpgrade(client, agentUnavailable(found.agent.pod));
+      setTimeout(() => client.destroy(), LINGER_MS).unref();
+    });
+    if (client instanceof Socket) client.setNoDelay(true);
+    upstream.write(upgradeHead(req, path, found));
+    upstream.once('data', (first: Buffer) => {
+      answered = true;
+      client.write(first);
+      upstream.pipe(client);
+      if (!first.subarray(0, SWITCHED.length).equals(SWITCHED)) {
+        // Refused by the agent: its answer goes to the client, but nothing more of the client to the agent, where it
+        // would be a request that nobody checked.
+        upstream.setTimeout(CONNECT_TIMEOUT_MS, () => upstream.destroy());
+        return;
+      }
+      established();
+      if (head.length > 0) upstream.write(head);
+      client.pipe(upstream);
+    });
+  }
+
+  async #find(req: IncomingMessage, id: string): Promise<Found> {
+    const { authenticate, directory, log } = this.#context;
+    const caller = authenticate(req.headers);
+    if (caller instanceof ReplPoolError) {
+      audit(log, 'denied', { session: id, code: caller.code });
+      throw caller;
+    }
+    const found = lookUp(directory, id, caller) ?? (await search(directory, id, caller));
+    if (!(found instanceof ReplPoolError)) return found;
+    if (found.status === 403) audit(log, 'denied', { owner: caller.name, session: id, code: found.code });
+    throw found;
+  }
+}
+
+function channelPath(req: IncomingMessage): SessionPath {
+  const path = parseSessionPath(req.url ?? '');
+  if (path === 'bad-id') throw new ReplPoolError('SESSION_NOT_FOUND', 'the id of a session is a UUID');
+  if (typeof path === 'string' || path.rest !== '/channel') {
+    throw new ReplPoolError('NOT_FOUND', 'only /v1/sessions/{id}/channel is a WebSocket');
+  }
+  if (req.method !== 'GET') {
+    throw new ReplPoolError('METHOD_NOT_ALLOWED', 'a WebSocket is opened by GET', { details: { allow: ['GET'] } });
+  }
+  return path;
+}
+
+function upgradeHead(req: IncomingMessage, path: SessionPath, { agent, owner, epoch }: Found): string {
+  const flat = requestHeaders(req.rawHeaders, { token: agent.endpoint.token, owner, epoch });
+  const lines = [`GET ${path.target} HTTP/1.1`, `host: ${new URL(agent.endpoint.url).host}`];
+  for (let i = 0; i + 1 < flat.length; i += 2) if (flat[i] !== 'origin') lines.push(`${flat[i]}: ${flat[i + 1]}`);
+  lines.push('connection: Upgrade', 'upgrade: websocket', '', '');
+  return lines.join('\r\n');
+}
+
+function dial(agent: Agent): Promise<Socket> {
+  const { hostname, port } = new URL(agent.endpoint.url);
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80), noDelay: true });
+    const timer = setTimeout(() => socket.destroy(new Error('connect timed out')), CONNECT_TIMEOUT_MS);
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      socket.off('error', failed);
+      resolve(socket);
+    });
+    socket.once('error', failed);
+    function failed(cause: Error): void {
+      clearTimeout(timer);
+      reject(agentUnavailable(agent.pod, cause));
+    }
+  });
+}

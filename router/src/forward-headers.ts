@@ -1,0 +1,75 @@
+// RFC 9110 section 7.6.1; `expect` is answered by the hop that reads the body, which is this one.
+const HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'expect',
+]);
+
+export interface Hop {
+  /** The agent's token. */
+  readonly token: string;
+  readonly owner: string;
+  readonly epoch?: number | undefined;
+}
+
+/**
+ * A client's headers (flat, as `rawHeaders`) as they go to the agent. The client's credentials and forwarded headers
+ * end here (no proxy in front is known yet), and `replpool-…` is said by the router only.
+ */
+export function requestHeaders(raw: readonly string[], hop: Hop): string[] {
+  const named = namedByConnection(raw);
+  const out: string[] = [];
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = (raw[i] ?? '').toLowerCase();
+    if (HOP.has(name) || named?.has(name) || isOurs(name)) continue;
+    out.push(name, raw[i + 1] ?? '');
+  }
+  out.push('authorization', `Bearer ${hop.token}`, 'replpool-owner', hop.owner);
+  if (hop.epoch !== undefined) out.push('replpool-epoch', String(hop.epoch));
+  return out;
+}
+
+/** An agent's headers as they go to the client. */
+export function responseHeaders(headers: Readonly<Record<string, string | string[] | undefined>>): string[] {
+  const out: string[] = [];
+  for (const name in headers) {
+    const value = headers[name];
+    if (value === undefined || HOP.has(name)) continue;
+    if (typeof value === 'string') out.push(name, value);
+    else for (const one of value) out.push(name, one);
+  }
+  return out;
+}
+
+function isOurs(name: string): boolean {
+  switch (name) {
+    case 'host':
+    case 'authorization':
+    case 'forwarded':
+      return true;
+    default:
+      return name.startsWith('replpool-') || name.startsWith('x-forwarded-');
+  }
+}
+
+function namedByConnection(raw: readonly string[]): Set<string> | undefined {
+  let named: Set<string> | undefined;
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    if ((raw[i] ?? '').toLowerCase() !== 'connection') continue;
+    for (const token of (raw[i + 1] ?? '').split(',')) {
+      const name = token.trim().toLowerCase();
+      // content-length frames the message; a client may not have it dropped (request smuggling).
+      if (name === '' || name === 'close' || name === 'keep-alive' || name === 'content-length') continue;
+      named ??= new Set();
+      named.add(name);
+    }
+  }
+  return named;
+}

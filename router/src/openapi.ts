@@ -1,0 +1,17 @@
+import { readFile } from 'node:fs/promises';
+import { ReplPoolError } from '@replpool/protocol';
+
+/** Where the generated document lies beside the protocol package, or at the repository's root. */
+const PLACES = ['../openapi.json', '../../openapi.json'];
+
+export async function readOpenApi(): Promise<Buffer> {
+  const base = import.meta.resolve('@replpool/protocol');
+  for (const place of PLACES) {
+    try {
+      return await readFile(new URL(place, base));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+  throw new ReplPoolError('NOT_FOUND', 'this installation has no openapi.json');
+}

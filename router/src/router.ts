@@ -1,0 +1,141 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type AgentEndpoint, ReplPoolError, type RouterConfig } from '@replpool/protocol';
+import type { Express } from 'express';
+import { type Logger, pino } from 'pino';
+import { AgentDirectory } from './agent-directory.ts';
+import { createApp } from './app.ts';
+import { authenticator, type Caller } from './authenticate.ts';
+import { Channels } from './channel.ts';
+import { audit, type RouterContext } from './context.ts';
+import { Creations } from './create.ts';
+import { isLoopbackName } from './loopback.ts';
+import { RouterMetrics } from './metrics.ts';
+import { sendProblem, toReplPoolError } from './problem.ts';
+import { parseSessionPath, routeOf } from './session-path.ts';
+import { proxySession } from './session-proxy.ts';
+
+/** In-flight requests get this long at the end. */
+const CLOSE_MS = 3_000;
+/** An upload may take its time; the default of five minutes would cut it. */
+const REQUEST_TIMEOUT_MS = 3_600_000;
+const OPEN_PATHS = new Set(['/healthz', '/readyz', '/metrics', '/openapi.json']);
+const APP_ROUTES = new Set([...OPEN_PATHS, '/v1/pools', '/v1/sessions', '/v1/run']);
+
+/** A running router. */
+export interface Router extends AsyncDisposable {
+  readonly port: number;
+  /** The agents that there are from now on. */
+  setAgents(agents: readonly AgentEndpoint[]): void;
+  /** Ends within three seconds. */
+  close(): Promise<void>;
+}
+
+/** Starts a router; resolves when it listens. Rejects when mode `none` would be reachable from elsewhere. */
+export async function startRouter(config: RouterConfig, log: Logger = pino({ level: 'silent' })): Promise<Router> {
+  if (config.auth.mode === 'none' && !isLoopbackName(config.listen.host)) {
+    throw new ReplPoolError('FORBIDDEN', `mode none does not listen on ${config.listen.host}`, {
+      why: 'without authentication whoever reaches the port may run code',
+      how: 'Listen on 127.0.0.1, or use auth mode apiKeys.',
+    });
+  }
+  const directory = new AgentDirectory(log);
+  const metrics = new RouterMetrics(directory);
+  const context: RouterContext = { directory, metrics, log, authenticate: authenticator(config.auth) };
+  const channels = new Channels(context);
+  const app = createApp(context, new Creations(context));
+  const server = createServer({
+    noDelay: true,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: 65_000,
+    // Other upgrades, such as curl's offer of h2c, are ignored as RFC 9110 section 7.8 allows.
+    shouldUpgradeCallback: (req) => req.headers.upgrade?.toLowerCase() === 'websocket',
+  });
+  server.on('request', (req, res) => {
+    answer(context, app, config.auth.mode, req, res);
+  });
+  server.on('upgrade', (req, socket, head) => channels.upgrade(req, socket, head));
+  await listen(server, config.listen.host, config.listen.port);
+  directory.setAgents(config.agents);
+
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closing ??= (async () => {
+      channels.closeAll();
+      await closeServer(server);
+      directory[Symbol.dispose]();
+    })();
+    return closing;
+  };
+  return {
+    port: (server.address() as AddressInfo).port,
+    setAgents: (agents) => directory.setAgents(agents),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function answer(
+  context: RouterContext,
+  app: Express,
+  mode: RouterConfig['auth']['mode'],
+  req: IncomingMessage,
+  res: ServerResponse,
+): void {
+  const startedAt = performance.now();
+  const url = req.url ?? '';
+  const path = parseSessionPath(url);
+  const route = typeof path === 'object' ? routeOf(path.rest) : appRoute(url);
+  res.once('close', () => {
+    // 499 as nginx has it: the client went away before there was a status.
+    context.metrics.observe(route, res.headersSent ? res.statusCode : 499, startedAt);
+  });
+  const open = mode !== 'none' && OPEN_PATHS.has(url);
+  const caller: Caller | ReplPoolError = open ? { name: '', admin: false } : context.authenticate(req.headers);
+  if (caller instanceof ReplPoolError) {
+    audit(context.log, 'denied', { code: caller.code, method: req.method ?? '', path: url.slice(0, 200) });
+    sendProblem(res, caller);
+  } else if (typeof path === 'object') {
+    proxySession(context, caller, path, req, res).catch((thrown: unknown) => {
+      const error = toReplPoolError(thrown);
+      if (error.code === 'INTERNAL') context.log.error({ err: error }, 'a request failed');
+      sendProblem(res, error);
+    });
+  } else if (path === 'not-a-session') {
+    // Express has no type for locals set from outside before it runs.
+    Object.assign(res, { locals: { caller } });
+    app(req, res);
+  } else sendProblem(res, pathError(path));
+}
+
+const pathError = (problem: 'dot-segment' | 'bad-id'): ReplPoolError =>
+  problem === 'bad-id'
+    ? new ReplPoolError('SESSION_NOT_FOUND', 'there is no such session', { why: 'the id of a session is a UUID' })
+    : new ReplPoolError('INVALID_REQUEST', 'path: has a dot segment or a backslash', { details: { field: 'path' } });
+
+function appRoute(url: string): string {
+  const path = url.split('?', 1)[0] ?? '';
+  if (APP_ROUTES.has(path)) return path;
+  return path.startsWith('/v1/pools/') ? '/v1/pools/{pool}' : 'other';
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
+    server.close(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}

@@ -1,0 +1,69 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ReplPoolError } from '@replpool/protocol';
+import { failureOf } from './agent-failure.ts';
+import type { Caller } from './authenticate.ts';
+import { audit, type RouterContext } from './context.ts';
+import { forward } from './forward.ts';
+import { requestHeaders } from './forward-headers.ts';
+import { lookUp, search } from './locate.ts';
+import { sendProblem } from './problem.ts';
+import { announcedTooLarge, readBytes, tooLarge } from './read-json.ts';
+import type { SessionPath } from './session-path.ts';
+
+/** A body up to this size is read whole and sent with its head in one packet; larger ones stream. */
+const SMALL_BODY = 64 * 1024;
+const TIMEOUT_MS = 60_000;
+
+/** Everything below `/v1/sessions/{id}`: finds the agent and passes request and answer on. The hot path. */
+export async function proxySession(
+  context: RouterContext,
+  caller: Caller,
+  path: SessionPath,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
+  const { directory, log } = context;
+  const { id } = path;
+  const found = lookUp(directory, id, caller) ?? (await search(directory, id, caller));
+  if (found instanceof ReplPoolError) {
+    if (found.status === 403) audit(log, 'denied', { owner: caller.name, session: id, code: found.code });
+    sendProblem(res, found);
+    return;
+  }
+  // Files have the session's disk for a limit; every other body is JSON.
+  if (!path.rest.startsWith('/files/') && announcedTooLarge(req)) {
+    sendProblem(res, tooLarge());
+    return;
+  }
+  const method = req.method ?? 'GET';
+  const { agent } = found;
+  const outcome = await forward(
+    agent,
+    {
+      method,
+      path: path.target,
+      headers: requestHeaders(req.rawHeaders, { token: agent.endpoint.token, owner: found.owner, epoch: found.epoch }),
+      body: await bodyOf(req),
+      headersTimeoutMs: answersSoon(method, path.rest) ? TIMEOUT_MS : 0,
+    },
+    res,
+  );
+  if (outcome.kind === 'failed') sendProblem(res, await failureOf(agent, outcome, id));
+  else if (outcome.kind === 'broken') log.debug({ err: outcome.error, pod: agent.pod }, 'an answer broke off');
+  else if (method === 'DELETE' && path.rest === '' && outcome.status === 204) {
+    directory.deleted(id);
+    audit(log, 'delete', { owner: caller.name, session: id });
+  }
+}
+
+async function bodyOf(req: IncomingMessage): Promise<Buffer | IncomingMessage | null> {
+  const { 'content-length': length, 'transfer-encoding': encoding } = req.headers;
+  if (encoding !== undefined) return req;
+  if (length === undefined || length === '0') return null;
+  return Number(length) <= SMALL_BODY ? await readBytes(req) : req;
+}
+
+/** An execution may take an hour, and uploads and event streams their time; a dead agent is noticed by its silence. */
+function answersSoon(method: string, rest: string): boolean {
+  return method !== 'POST' && method !== 'PUT' && !rest.endsWith('/events');
+}

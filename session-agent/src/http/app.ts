@@ -1,0 +1,66 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { type AgentConfig, openApiDocument, ReplPoolError } from '@replpool/protocol';
+import express, { type Express } from 'express';
+import type { Logger } from 'pino';
+import type { AgentMetrics } from '../metrics.ts';
+import type { Sessions } from '../sessions.ts';
+import { executionRoutes } from './execution-routes.ts';
+import { fileRoutes } from './file-routes.ts';
+import { introspectionRoutes } from './introspection-routes.ts';
+import type { LinkStream } from './link-stream.ts';
+import { problemHandler } from './problem.ts';
+import { runRoute } from './run-route.ts';
+import { sessionRoutes } from './session-routes.ts';
+
+/** Whether a request carries the token that only our router knows; compared in constant time. */
+export function isAuthorized(request: IncomingMessage, config: AgentConfig): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(request.headers.authorization ?? ''), digest(`Bearer ${config.token}`));
+}
+
+export function createApp(parts: {
+  config: AgentConfig;
+  sessions: Sessions;
+  link: LinkStream;
+  metrics: AgentMetrics;
+  log: Logger;
+}): Express {
+  const { config, sessions, link, metrics, log } = parts;
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.get('/healthz', (_request, response) => {
+    response.json({ status: 'ok' });
+  });
+  let warmedOnce = false;
+  app.get('/readyz', (_request, response) => {
+    warmedOnce ||= sessions.ready;
+    if (!warmedOnce) throw new ReplPoolError('WARMING', 'no template has warmed up yet');
+    response.json({ status: 'ok' });
+  });
+  app.get('/metrics', async (_request, response) => {
+    response.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+  });
+  app.use((request, _response, next) => {
+    if (!isAuthorized(request, config))
+      throw new ReplPoolError('UNAUTHENTICATED', "the request does not carry this agent's token");
+    next();
+  });
+  app.get('/openapi.json', (_request, response) => {
+    response.json(openApiDocument());
+  });
+  app.use(
+    executionRoutes(sessions),
+    sessionRoutes(sessions),
+    introspectionRoutes(sessions),
+    fileRoutes(sessions),
+    runRoute(sessions),
+  );
+  app.use(link.routes());
+  app.use((request) => {
+    throw new ReplPoolError('NOT_FOUND', `nothing is served at ${request.method} ${request.path}`);
+  });
+  app.use(problemHandler(log));
+  return app;
+}

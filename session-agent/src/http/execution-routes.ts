@@ -1,0 +1,40 @@
+import { eventsQuerySchema, executeQuerySchema, executeRequestSchema, parse } from '@replpool/protocol';
+import { Router } from 'express';
+import type { Sessions } from '../sessions.ts';
+import { readJson } from './body.ts';
+import { streamExecution, streamFormat } from './event-stream.ts';
+import { findSession } from './session-routes.ts';
+
+/** Executions: run, list, read, follow, cancel. */
+export function executionRoutes(sessions: Sessions): Router {
+  const router = Router();
+  const find = findSession(sessions);
+  router.post('/v1/sessions/:id/executions', async (request, response) => {
+    const session = find(request);
+    const { wait } = parse(executeQuerySchema, request.query, 'query');
+    const body = await readJson(request, executeRequestSchema);
+    const submitted = session.submit(body);
+    const format = streamFormat(request);
+    const id = 'run' in submitted ? submitted.run.id : submitted.outcome.id;
+    if (wait === 'false') response.status(202).json(session.execution(id));
+    else if (format) streamExecution(response, { session, execution: id, from: session.firstSeqOf(id), format });
+    else response.json('run' in submitted ? await submitted.run.ended : submitted.outcome);
+  });
+  router.get('/v1/sessions/:id/executions', (request, response) => {
+    response.json({ items: find(request).executions() });
+  });
+  router.get('/v1/sessions/:id/executions/:execution', (request, response) => {
+    response.json(find(request).execution(request.params.execution));
+  });
+  router.get('/v1/sessions/:id/executions/:execution/events', (request, response) => {
+    const session = find(request);
+    const { execution } = request.params;
+    const { from } = parse(eventsQuerySchema, request.query, 'query');
+    const start = Math.max(session.firstSeqOf(execution), from ?? 0);
+    streamExecution(response, { session, execution, from: start, format: streamFormat(request) ?? 'ndjson' });
+  });
+  router.delete('/v1/sessions/:id/executions/:execution', (request, response) => {
+    response.json(find(request).cancel(request.params.execution));
+  });
+  return router;
+}

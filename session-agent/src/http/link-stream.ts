@@ -1,0 +1,102 @@
+import {
+  type AgentConfig,
+  type AgentLinkMessage,
+  INTERNAL_STREAM_PATH,
+  type LinkSession,
+  type SessionGoneReason,
+} from '@replpool/protocol';
+import { type Response, Router } from 'express';
+import type { Session } from '../session/session.ts';
+import { hasEnded } from '../session/states.ts';
+import type { Sessions } from '../sessions.ts';
+
+/** Routers miss an agent after two of these. */
+const HEARTBEAT_MS = 1000;
+/** Busy sessions change state thousands of times a second; routers hear of it at most so often. */
+const COALESCE_MS = 50;
+
+/** Tells routers which sessions there are: a snapshot, then changes. */
+export class LinkStream implements Disposable {
+  readonly #config: AgentConfig;
+  readonly #sessions: Sessions;
+  readonly #routers = new Set<Response>();
+  readonly #dirty = new Set<Session>();
+  readonly #heartbeat: NodeJS.Timeout;
+  #flush: NodeJS.Timeout | undefined;
+
+  constructor(config: AgentConfig, sessions: Sessions) {
+    this.#config = config;
+    this.#sessions = sessions;
+    this.#heartbeat = setInterval(() => this.#send({ type: 'heartbeat' }), HEARTBEAT_MS);
+  }
+
+  routes(): Router {
+    const router = Router();
+    router.get(INTERNAL_STREAM_PATH, (_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+      const { pod, pool } = this.#config;
+      const sessions = this.#sessions.list().map(linkSession);
+      response.write(line({ type: 'snapshot', pod, pool, ...this.#readiness(), sessions }));
+      this.#routers.add(response);
+      response.on('close', () => this.#routers.delete(response));
+    });
+    return router;
+  }
+
+  /** A session is new: told at once, or another router could not find it. */
+  created(session: Session): void {
+    this.#send({ type: 'session', session: linkSession(session) });
+    this.#later();
+  }
+
+  changed(session: Session): void {
+    this.#dirty.add(session);
+    this.#later();
+  }
+
+  gone(id: string, reason: SessionGoneReason): void {
+    this.#send({ type: 'session_gone', id, reason });
+    this.#later();
+  }
+
+  /** Capacity or readiness has changed. */
+  readinessChanged(): void {
+    this.#later();
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#heartbeat);
+    clearTimeout(this.#flush);
+    for (const router of this.#routers) router.end();
+  }
+
+  #later(): void {
+    this.#flush ??= setTimeout(() => {
+      this.#flush = undefined;
+      for (const session of this.#dirty) {
+        if (!hasEnded(session.state)) this.#send({ type: 'session', session: linkSession(session) });
+      }
+      this.#dirty.clear();
+      this.#send({ type: 'capacity', ...this.#readiness() });
+    }, COALESCE_MS);
+  }
+
+  #readiness() {
+    return { ready: this.#sessions.ready, draining: this.#sessions.draining, capacity: this.#sessions.capacity() };
+  }
+
+  #send(message: AgentLinkMessage): void {
+    if (this.#routers.size === 0) return;
+    const text = line(message);
+    for (const router of this.#routers) router.write(text);
+  }
+}
+
+function line(message: AgentLinkMessage): string {
+  return `${JSON.stringify(message)}\n`;
+}
+
+function linkSession(session: Session): LinkSession {
+  const { id, epoch, state, owner, labels, stateEpoch } = session;
+  return { id, epoch, state, owner, labels: { ...labels }, stateEpoch };
+}

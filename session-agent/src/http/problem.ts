@@ -1,0 +1,34 @@
+import type { ServerResponse } from 'node:http';
+import { PROBLEM_CONTENT_TYPE, ReplPoolError } from '@replpool/protocol';
+import type { ErrorRequestHandler } from 'express';
+import type { Logger } from 'pino';
+
+/** Any error as one of the registry; what is not one is INTERNAL, and its text stays in our log. */
+export function asReplPoolError(error: unknown): ReplPoolError {
+  if (error instanceof ReplPoolError) return error;
+  return new ReplPoolError('INTERNAL', 'the agent failed', { cause: error });
+}
+
+export function sendProblem(response: ServerResponse, error: ReplPoolError): void {
+  if (response.headersSent) {
+    response.destroy(error);
+    return;
+  }
+  response.statusCode = error.status;
+  if (error.retryAfterSeconds !== undefined) response.setHeader('retry-after', String(error.retryAfterSeconds));
+  response.setHeader('content-type', PROBLEM_CONTENT_TYPE);
+  response.end(JSON.stringify(error.toProblem()));
+}
+
+export function problemHandler(log: Logger): ErrorRequestHandler {
+  return (error, request, response, _next) => {
+    // Express says so of a path with a broken escape.
+    const known =
+      error instanceof URIError
+        ? new ReplPoolError('INVALID_REQUEST', 'the path is not valid UTF-8', { details: { field: 'path' } })
+        : error;
+    const problem = asReplPoolError(known);
+    if (problem.code === 'INTERNAL') log.error({ err: error, path: request.path }, 'request failed');
+    sendProblem(response, problem);
+  };
+}

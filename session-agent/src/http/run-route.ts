@@ -1,0 +1,34 @@
+import { once } from 'node:events';
+import { runRequestSchema } from '@replpool/protocol';
+import { Router } from 'express';
+import type { Sessions } from '../sessions.ts';
+import { readJson } from './body.ts';
+import { streamExecution, streamFormat } from './event-stream.ts';
+import { ownerOf } from './owner.ts';
+
+/** POST /v1/run: a session for one execution, gone when it ended or when nobody waits for it any more. */
+export function runRoute(sessions: Sessions): Router {
+  const router = Router();
+  router.post('/v1/run', async (request, response) => {
+    const { code, timeoutSeconds, stdin, ...create } = await readJson(request, runRequestSchema);
+    const { session } = await sessions.create(create, ownerOf(request));
+    const left = once(response, 'close');
+    try {
+      const submitted = session.submit({
+        code,
+        ...(timeoutSeconds !== undefined && { timeoutSeconds }),
+        ...(stdin !== undefined && { stdin }),
+      });
+      if (!('run' in submitted)) return;
+      const { run } = submitted;
+      const format = streamFormat(request);
+      if (format) streamExecution(response, { session, execution: run.id, from: run.firstSeq, format });
+      const outcome = await Promise.race([run.ended, left]);
+      if (!format && !Array.isArray(outcome)) response.json(outcome);
+      await left;
+    } finally {
+      await session.close('deleted');
+    }
+  });
+  return router;
+}

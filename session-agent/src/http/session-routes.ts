@@ -1,0 +1,66 @@
+import {
+  type InputRequest,
+  inputRequestSchema,
+  parse,
+  patchSessionSchema,
+  sessionListQuerySchema,
+} from '@replpool/protocol';
+import { type Request, Router } from 'express';
+import type { Session } from '../session/session.ts';
+import type { Sessions } from '../sessions.ts';
+import { readJson } from './body.ts';
+import { createSession } from './create-session.ts';
+import { checkEpoch } from './owner.ts';
+import { selectSessions } from './select-sessions.ts';
+
+/** Finds the session that a path names. @throws ReplPoolError SESSION_NOT_FOUND, SESSION_LOST, WRONG_OWNER */
+export type FindSession = (request: Request) => Session;
+
+export function findSession(sessions: Sessions): FindSession {
+  return (request) => {
+    const session = sessions.get(String(request.params.id));
+    checkEpoch(request, session);
+    return session;
+  };
+}
+
+/** Sessions themselves: create, list, read, change, delete, interrupt, restart. */
+export function sessionRoutes(sessions: Sessions): Router {
+  const router = Router();
+  const find = findSession(sessions);
+  router.post('/v1/sessions', createSession(sessions));
+  router.get('/v1/sessions', (request, response) => {
+    const query = parse(sessionListQuerySchema, request.query, 'query');
+    response.json(selectSessions(sessions.list(), query));
+  });
+  router.get('/v1/sessions/:id', (request, response) => {
+    response.json(find(request).toResource());
+  });
+  router.patch('/v1/sessions/:id', async (request, response) => {
+    const session = find(request);
+    const patch = await readJson(request, patchSessionSchema);
+    session.patch(patch);
+    response.json(session.toResource());
+  });
+  router.delete('/v1/sessions/:id', async (request, response) => {
+    await find(request).close('deleted');
+    response.status(204).end();
+  });
+  router.post('/v1/sessions/:id/interrupt', (request, response) => {
+    find(request).interrupt();
+    response.status(204).end();
+  });
+  router.post('/v1/sessions/:id/restart', async (request, response) => {
+    const session = find(request);
+    await session.restart();
+    response.json(session.toResource());
+  });
+  router.post('/v1/sessions/:id/executions/:execution/input', async (request, response) => {
+    const session = find(request);
+    const answer: InputRequest = await readJson(request, inputRequestSchema);
+    session.execution(String(request.params.execution));
+    session.answerInput(String(request.params.execution), answer);
+    response.status(204).end();
+  });
+  return router;
+}

@@ -1,0 +1,8 @@
+import { fileURLToPath } from 'node:url';
+
+export { type AgentEvents, type RunningAgent, startAgent } from './agent.ts';
+
+/** The program that runs one agent, for who starts it as a process of its own. */
+export const agentMain: string = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url),
+);

@@ -1,0 +1,77 @@
+import { randomUUID } from 'node:crypto';
+import { type FromWorkerFrame, ReplPoolError, type RequestId } from '@replpool/protocol';
+import type { Frame } from '../worker/link.ts';
+
+/** Completions and variables that take longer than this are given up; the worker may be deep in C code. */
+const ANSWER_DEADLINE_MS = 10_000;
+
+type Answer = Extract<FromWorkerFrame, { type: 'opened' | 'reply' | 'problem' }>;
+interface Waiting {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** Questions to one worker and their answers, matched by request id. */
+export class WorkerRequests {
+  readonly #send: (frame: Frame) => void;
+  readonly #waiting = new Map<RequestId, Waiting>();
+  static readonly #OPEN = 'open';
+
+  constructor(send: (frame: Frame) => void) {
+    this.#send = send;
+  }
+
+  /** Turns a fork into a session. @throws ReplPoolError WORKER_FAILED */
+  async open(session: {
+    session: string;
+    cwd: string;
+    env: Readonly<Record<string, string>>;
+    fileDescriptors: number;
+  }): Promise<void> {
+    const answer = this.#wait(WorkerRequests.#OPEN);
+    this.#send({ type: 'open', ...session });
+    await answer;
+  }
+
+  /** @throws ReplPoolError with the worker's problem, WORKER_FAILED where it dies, AGENT_TIMEOUT where it does not answer */
+  async ask(frame: Frame): Promise<unknown> {
+    const request = randomUUID();
+    const answer = this.#wait(request);
+    this.#send({ ...frame, request });
+    return await answer;
+  }
+
+  answer(frame: Answer): void {
+    const waiting = this.#waiting.get(frame.type === 'opened' ? WorkerRequests.#OPEN : frame.request);
+    if (!waiting) return;
+    this.#waiting.delete(frame.type === 'opened' ? WorkerRequests.#OPEN : frame.request);
+    clearTimeout(waiting.timer);
+    if (frame.type === 'reply') waiting.resolve(frame.value);
+    else if (frame.type === 'problem') waiting.reject(new ReplPoolError(frame.code, frame.message));
+    else if (frame.error)
+      waiting.reject(
+        new ReplPoolError('WORKER_FAILED', `the worker could not open the session: ${frame.error.message}`),
+      );
+    else waiting.resolve(undefined);
+  }
+
+  /** Ends every question that is still open. */
+  fail(error: Error): void {
+    for (const waiting of this.#waiting.values()) {
+      clearTimeout(waiting.timer);
+      waiting.reject(error);
+    }
+    this.#waiting.clear();
+  }
+
+  #wait(request: RequestId): Promise<unknown> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const timer = setTimeout(() => {
+      this.#waiting.delete(request);
+      reject(new ReplPoolError('AGENT_TIMEOUT', `the worker did not answer within ${ANSWER_DEADLINE_MS / 1000} s`));
+    }, ANSWER_DEADLINE_MS);
+    this.#waiting.set(request, { resolve, reject, timer });
+    return promise;
+  }
+}

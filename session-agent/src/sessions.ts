@@ -1,0 +1,229 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  type AgentCapacity,
+  type AgentConfig,
+  type CreateSession,
+  type Execution,
+  type Isolation,
+  limitAbovePool,
+  ReplPoolError,
+  type SessionGoneReason,
+} from '@replpool/protocol';
+import { defined } from './pool/template.ts';
+import type { Zygote } from './pool/zygote.ts';
+import { Session, type SessionObserver } from './session/session.ts';
+import { hasEnded } from './session/states.ts';
+
+/** Reasons of ended sessions kept for the answer 410. */
+const REMEMBERED_ENDS = 10_000;
+const RING_BYTES = 8 * 1024 * 1024;
+const LOG_BYTES = 256 * 1024 * 1024;
+/** How often idle and life times are looked at. */
+const EXPIRY_CHECK_MS = 1000;
+
+export interface SessionsObserver {
+  created(session: Session, warm: boolean, seconds: number): void;
+  changed(session: Session): void;
+  gone(id: string, reason: SessionGoneReason): void;
+  executed(outcome: Execution): void;
+  output(bytes: number): void;
+  limitHit(limit: string): void;
+}
+
+/** The sessions that this agent owns: admission, lookup, expiry. The agent has the last word on all of them. */
+export class Sessions {
+  readonly #config: AgentConfig;
+  readonly #isolation: Isolation;
+  readonly #zygotes: readonly Zygote[];
+  readonly #observer: SessionsObserver;
+  readonly #live = new Map<string, Session>();
+  readonly #creating = new Map<string, { owner: string; session: Promise<Session> }>();
+  readonly #ended = new Map<string, SessionGoneReason>();
+  readonly #expiry: NodeJS.Timeout;
+  draining = false;
+
+  constructor(config: AgentConfig, isolation: Isolation, zygotes: readonly Zygote[], observer: SessionsObserver) {
+    this.#config = config;
+    this.#isolation = isolation;
+    this.#zygotes = zygotes;
+    this.#observer = observer;
+    this.#expiry = setInterval(() => this.#expire(), EXPIRY_CHECK_MS);
+  }
+
+  get ready(): boolean {
+    return this.#zygotes.some((zygote) => zygote.state === 'ready');
+  }
+
+  capacity(): AgentCapacity {
+    const { maxPerPod } = this.#config.spec.sessions;
+    const active = this.#live.size + this.#creating.size;
+    const sum = (of: (zygote: Zygote) => number) => this.#zygotes.reduce((total, zygote) => total + of(zygote), 0);
+    return {
+      sessions: maxPerPod,
+      active,
+      warm: sum((zygote) => zygote.pool.warm),
+      free: this.ready && !this.draining ? Math.max(0, maxPerPod - active) : 0,
+      hits: sum((zygote) => zygote.pool.hits),
+      misses: sum((zygote) => zygote.pool.misses),
+    };
+  }
+
+  list(): Session[] {
+    return [...this.#live.values()];
+  }
+
+  /** @throws ReplPoolError SESSION_NOT_FOUND, SESSION_LOST */
+  get(id: string): Session {
+    const session = this.#live.get(id);
+    if (session) return session;
+    const reason = this.#ended.get(id);
+    if (reason === undefined || reason === 'deleted') {
+      throw new ReplPoolError('SESSION_NOT_FOUND', `there is no session ${id}`, { details: { session: id } });
+    }
+    throw new ReplPoolError('SESSION_LOST', `session ${id} is gone`, {
+      why: `It ended with reason ${reason}.`,
+      details: { session: id, reason },
+    });
+  }
+
+  /**
+   * A new session, or the one that has this id already.
+   * @throws ReplPoolError FORBIDDEN, INVALID_REQUEST, POOL_NOT_FOUND, POOL_EXHAUSTED, WARMING, DRAINING, WORKER_FAILED
+   */
+  async create(request: CreateSession, owner: string): Promise<{ session: Session; created: boolean }> {
+    const id = request.id ?? randomUUID();
+    const known = this.#live.get(id) ?? this.#creating.get(id);
+    if (known) {
+      if (known.owner !== owner) throw new ReplPoolError('FORBIDDEN', `session ${id} belongs to somebody else`);
+      return { session: known instanceof Session ? known : await known.session, created: false };
+    }
+    this.#admit(request);
+    const session = this.#start(id, request, owner);
+    this.#creating.set(id, { owner, session });
+    try {
+      return { session: await session, created: true };
+    } finally {
+      this.#creating.delete(id);
+    }
+  }
+
+  async delete(id: string): Promise<void> {
+    await this.get(id).close('deleted');
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#expiry);
+    this.draining = true;
+    await Promise.all(this.list().map((session) => session.close('drain')));
+  }
+
+  #admit(request: CreateSession): void {
+    const { pool, spec } = this.#config;
+    if (request.pool !== undefined && request.pool !== pool) {
+      throw new ReplPoolError('POOL_NOT_FOUND', `this agent serves pool ${pool}, not ${request.pool}`, {
+        details: { pool: request.pool },
+      });
+    }
+    if (this.draining) throw new ReplPoolError('DRAINING', 'this agent is draining and admits no new sessions');
+    if (this.#live.size + this.#creating.size >= spec.sessions.maxPerPod) {
+      throw new ReplPoolError(
+        'POOL_EXHAUSTED',
+        `all ${spec.sessions.maxPerPod} slots of ${this.#config.pod} are taken`,
+      );
+    }
+  }
+
+  async #start(id: string, request: CreateSession, owner: string): Promise<Session> {
+    const began = performance.now();
+    const { pool, pod, spec, runDirectory } = this.#config;
+    const zygote = this.#zygoteOf(request.template);
+    const limits = { ...zygote.template.limits, ...this.#limits(request) };
+    const { worker, warm } = await zygote.acquire();
+    const directory = join(runDirectory, 'sessions', id);
+    await mkdir(join(directory, 'work'), { recursive: true, mode: 0o700 });
+    const session = new Session(
+      {
+        id,
+        pool,
+        pod,
+        owner,
+        template: zygote.template.name,
+        name: request.name,
+        labels: request.labels ?? {},
+        env: request.env ?? {},
+        limits,
+        isolation: this.#isolation,
+        idleTimeoutSeconds: request.idleTimeoutSeconds ?? spec.sessions.idleTimeoutSeconds,
+        interruptGraceSeconds: spec.sessions.interruptGraceSeconds,
+        queueLength: spec.sessions.queueLength,
+        onCrash: spec.sessions.onCrash,
+        directory,
+        ringBytes: RING_BYTES,
+        logBytes: LOG_BYTES,
+        acquireWorker: async () => (await zygote.acquire()).worker,
+      },
+      this.#sessionObserver(directory),
+    );
+    try {
+      await session.start(worker);
+    } catch (error) {
+      await worker.kill();
+      await rm(directory, { recursive: true, force: true });
+      throw error;
+    }
+    this.#live.set(id, session);
+    this.#ended.delete(id);
+    this.#observer.created(session, warm, (performance.now() - began) / 1000);
+    return session;
+  }
+
+  #zygoteOf(template: string | undefined): Zygote {
+    const zygote =
+      template === undefined ? this.#zygotes[0] : this.#zygotes.find((each) => each.template.name === template);
+    if (zygote) return zygote;
+    throw new ReplPoolError('INVALID_REQUEST', `template: pool ${this.#config.pool} has no template ${template}`, {
+      details: { field: 'template' },
+    });
+  }
+
+  #limits(request: CreateSession): ReturnType<typeof defined<NonNullable<CreateSession['limits']>>> {
+    const asked = request.limits ?? {};
+    const above = limitAbovePool(asked, this.#config.spec.sessions.limits);
+    if (above === undefined) return defined(asked);
+    throw new ReplPoolError('INVALID_REQUEST', `limits.${above}: more than the pool allows`, {
+      details: { field: `limits.${above}` },
+    });
+  }
+
+  #sessionObserver(directory: string): SessionObserver {
+    return {
+      changed: (session) => {
+        if (!hasEnded(session.state) && this.#live.has(session.id)) this.#observer.changed(session);
+      },
+      ended: (session, reason) => {
+        this.#live.delete(session.id);
+        this.#ended.set(session.id, reason);
+        const [oldest] = this.#ended.keys();
+        if (this.#ended.size > REMEMBERED_ENDS && oldest !== undefined) this.#ended.delete(oldest);
+        this.#observer.gone(session.id, reason);
+      },
+      closed: () => rm(directory, { recursive: true, force: true }),
+      executed: (outcome) => this.#observer.executed(outcome),
+      output: (bytes) => this.#observer.output(bytes),
+      limitHit: (limit) => this.#observer.limitHit(limit),
+    };
+  }
+
+  #expire(): void {
+    const now = Date.now();
+    const { maxLifetimeSeconds } = this.#config.spec.sessions;
+    for (const session of this.#live.values()) {
+      const idle =
+        session.state === 'idle' && now - session.lastActivityAt.getTime() > session.idleTimeoutSeconds * 1000;
+      const old = now - session.createdAt.getTime() > maxLifetimeSeconds * 1000;
+      if (idle || old) void session.close('expired');
+    }
+  }
+}

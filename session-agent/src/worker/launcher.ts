@@ -1,0 +1,172 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Readable, Writable } from 'node:stream';
+import { type FromLauncherFrame, fromLauncherSchema } from '@replpool/protocol';
+import type { ExitStatus } from './exit.ts';
+import { FrameLink } from './link.ts';
+
+export interface ZygoteOptions {
+  readonly preload: readonly string[];
+  readonly warmupCode: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** The cpu limit of a session in cores; sets the thread counts of numeric libraries. */
+  readonly cpu: number;
+}
+
+export interface ZygoteEvents {
+  ready(durationMs: number): void;
+  failed(message: string): void;
+  exited(status: ExitStatus): void;
+}
+
+/** Exits kept for workers whose `forked` has not come yet. */
+const UNCLAIMED_EXITS = 1024;
+
+/**
+ * The Python process that starts zygotes and reaps everything, for Node.js can do neither. When the agent goes, by whatever way, its pipe
+ * ends and the launcher kills all that descends from it.
+ */
+export class Launcher {
+  readonly #process: ChildProcess;
+  readonly #link: FrameLink;
+  readonly #zygotes = new Map<string, ZygoteEvents>();
+  readonly #forks = new Map<string, { resolve(pid: number): void; reject(error: Error): void }>();
+  readonly #exits = new Map<number, (status: ExitStatus) => void>();
+  readonly #unclaimed = new Map<number, ExitStatus>();
+  readonly #kills = new Map<string, PromiseWithResolvers<void>>();
+  #gone = false;
+  readonly #greeted = Promise.withResolvers<void>();
+
+  private constructor(process: ChildProcess, onLost: (error: Error) => void) {
+    this.#process = process;
+    const [, , , input, output] = process.stdio;
+    if (!(input instanceof Writable) || !(output instanceof Readable))
+      throw new Error('the launcher has no protocol pipes');
+    this.#link = new FrameLink(output, input, {
+      hello: () => {
+        this.#link.answerHello({ type: 'hello', protocol: 1, codec: 'msgpack' }, 'msgpack');
+        this.#greeted.resolve();
+      },
+      frame: (frame) => this.#receive(fromLauncherSchema.parse(frame)),
+      closed: (error) => {
+        this.#gone = true;
+        const lost = new Error('the launcher is gone', { cause: error });
+        this.#greeted.reject(lost);
+        for (const fork of this.#forks.values()) fork.reject(lost);
+        this.#forks.clear();
+        for (const kill of this.#kills.values()) kill.resolve();
+        this.#kills.clear();
+        onLost(lost);
+      },
+    });
+  }
+
+  /**
+   * @param python the interpreter that has `replpool_worker`
+   * @param onLost called once when the launcher has gone, on shutdown too
+   */
+  static async start(python: string, onLost: (error: Error) => void): Promise<Launcher> {
+    const process = spawn(python, ['-m', 'replpool_worker', 'launcher'], {
+      stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe'],
+      env: launcherEnvironment(),
+      // A Ctrl-C on the terminal is the agent's to act on.
+      detached: true,
+    });
+    const failed = once(process, 'error').then(([error]) => {
+      throw new Error(`cannot start ${python}`, { cause: error });
+    });
+    const launcher = new Launcher(process, onLost);
+    await Promise.race([launcher.#greeted.promise, failed]);
+    return launcher;
+  }
+
+  startZygote(zygote: string, options: ZygoteOptions, events: ZygoteEvents): void {
+    this.#zygotes.set(zygote, events);
+    this.#link.send({ type: 'zygote_start', zygote, ...options });
+  }
+
+  /** Forks a worker. @returns its pid */
+  fork(request: { zygote: string; worker: string; socket: string; token: string; directory: string }): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    this.#forks.set(request.worker, { resolve, reject });
+    this.#link.send({ type: 'fork', ...request });
+    return promise;
+  }
+
+  /** Calls `listener` once when the process is reaped. */
+  onExit(pid: number, listener: (status: ExitStatus) => void): void {
+    const already = this.#unclaimed.get(pid);
+    if (already) {
+      this.#unclaimed.delete(pid);
+      queueMicrotask(() => listener(already));
+    } else this.#exits.set(pid, listener);
+  }
+
+  /** Ends a worker with everything that it started; resolves when nothing of it is left. */
+  kill(worker: string, pid: number): Promise<void> {
+    const asked = this.#kills.get(worker);
+    if (asked) return asked.promise;
+    const kill = Promise.withResolvers<void>();
+    if (this.#gone) kill.resolve();
+    else this.#kills.set(worker, kill);
+    this.#link.send({ type: 'kill', worker, pid });
+    return kill.promise;
+  }
+
+  /** Ends every descendant; resolves when the launcher has exited. */
+  async shutdown(): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const exited = once(this.#process, 'exit');
+    this.#link[Symbol.dispose]();
+    await exited;
+  }
+
+  #receive(frame: FromLauncherFrame): void {
+    switch (frame.type) {
+      case 'zygote_ready':
+        this.#zygotes.get(frame.zygote)?.ready(frame.durationMs);
+        return;
+      case 'zygote_failed':
+        this.#zygotes.get(frame.zygote)?.failed(`${frame.error.name}: ${frame.error.message}`);
+        return;
+      case 'zygote_exited':
+        this.#zygotes.get(frame.zygote)?.exited(frame);
+        return;
+      case 'forked':
+        this.#forks.get(frame.worker)?.resolve(frame.pid);
+        this.#forks.delete(frame.worker);
+        return;
+      case 'fork_failed':
+        this.#forks.get(frame.worker)?.reject(new Error(frame.message));
+        this.#forks.delete(frame.worker);
+        return;
+      case 'exited':
+        this.#exited(frame.pid, frame);
+        return;
+      case 'killed':
+        this.#kills.get(frame.worker)?.resolve();
+        this.#kills.delete(frame.worker);
+        return;
+    }
+  }
+
+  #exited(pid: number, status: ExitStatus): void {
+    const listener = this.#exits.get(pid);
+    this.#exits.delete(pid);
+    if (listener) {
+      listener(status);
+      return;
+    }
+    this.#unclaimed.set(pid, status);
+    const [oldest] = this.#unclaimed.keys();
+    if (this.#unclaimed.size > UNCLAIMED_EXITS && oldest !== undefined) this.#unclaimed.delete(oldest);
+  }
+}
+
+/** What workers may see of the agent's environment: never its configuration, which holds the token. */
+function launcherEnvironment(): NodeJS.ProcessEnv {
+  const passed = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TZ', 'TMPDIR', 'PYTHONPATH', 'LD_LIBRARY_PATH'];
+  const env: NodeJS.ProcessEnv = { PYREPL_PROTOCOL_FDS: '3,4' };
+  for (const name of passed) if (process.env[name] !== undefined) env[name] = process.env[name];
+  return env;
+}

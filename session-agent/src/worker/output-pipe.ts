@@ -1,0 +1,83 @@
+import { constants, openSync, readSync } from 'node:fs';
+import { Socket } from 'node:net';
+
+/** As much as a worker asks the kernel to hold in its FIFO (F_SETPIPE_SZ); one read empties it. */
+const PIPE_BYTES = 256 * 1024;
+
+/**
+ * The agent's end of a worker's fd 1 or 2: a FIFO that the agent opened for reading before the worker opened it for writing.
+ *
+ * `drain()` is what makes "all output before `finished`" true without a timer: bytes that were in the FIFO when the worker sent its end
+ * message are read at once, on this turn of the event loop, before that message is passed on.
+ */
+export class OutputPipe implements Disposable {
+  readonly #fd: number;
+  readonly #socket: Socket;
+  readonly #scratch: Buffer = Buffer.allocUnsafe(PIPE_BYTES);
+  readonly #deliver: (chunk: Buffer) => void;
+  #ended = false;
+
+  /**
+   * @param path the FIFO; must exist
+   * @param deliver gets each chunk; its memory is reused after the call returns
+   */
+  constructor(path: string, deliver: (chunk: Buffer) => void) {
+    this.#deliver = deliver;
+    // Read and write: with a writer of our own the FIFO never ends, neither before the worker opened it nor when user code closes fd 1.
+    this.#fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+    this.#socket = new Socket({
+      fd: this.#fd,
+      readable: true,
+      writable: false,
+      onread: {
+        buffer: Buffer.allocUnsafe(PIPE_BYTES),
+        callback: (size, buffer) => {
+          this.#deliver(Buffer.from(buffer.buffer, buffer.byteOffset, size));
+          return true;
+        },
+      },
+    });
+    this.#socket.on('error', () => this.#socket.destroy());
+    this.#socket.on('close', () => {
+      this.#ended = true;
+    });
+  }
+
+  /** Reads what stands in the FIFO now, at most as much as it can hold, so that a child that goes on writing cannot keep us here. */
+  drain(): void {
+    let taken = 0;
+    while (!this.#ended && taken < PIPE_BYTES) {
+      const size = this.#read();
+      if (size <= 0) return;
+      taken += size;
+      this.#deliver(this.#scratch.subarray(0, size));
+      // A read of a pipe takes all there is; a short one means that it is empty, and saves the EAGAIN.
+      if (size < this.#scratch.length) return;
+    }
+  }
+
+  /** Stops reading while the log cannot take more; the worker then blocks in write(2), and the agent's memory stays bounded. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  #read(): number {
+    try {
+      return readSync(this.#fd, this.#scratch, 0, this.#scratch.length, null);
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return 0;
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#ended) {
+      this.#ended = true;
+      this.#socket.destroy();
+    }
+  }
+}

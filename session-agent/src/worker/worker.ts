@@ -1,0 +1,191 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { type FromWorkerFrame, fromWorkerSchema } from '@replpool/protocol';
+import type { ExitStatus } from './exit.ts';
+import type { WorkerHub } from './hub.ts';
+import type { Launcher } from './launcher.ts';
+import type { Frame, FrameLink } from './link.ts';
+import { OutputPipe } from './output-pipe.ts';
+import { StreamTextDecoder } from './text-decoder.ts';
+
+export type OutputStream = 'stdout' | 'stderr';
+
+/** What a worker tells its session. Output always comes before the frame that was made after it. */
+export interface WorkerEvents {
+  frame(frame: FromWorkerFrame): void;
+  output(stream: OutputStream, text: string, bytes: number): void;
+  /** Called once, with all output delivered. */
+  exited(status: ExitStatus, protocolError: Error | undefined): void;
+}
+
+/** How long a fork may take until it is ready. */
+const READY_DEADLINE_MS = 30_000;
+const STREAMS: readonly OutputStream[] = ['stdout', 'stderr'];
+
+/** One worker process: its link, its two output pipes, its exit. */
+export class Worker {
+  readonly id: string;
+  readonly pid: number;
+  readonly #launcher: Launcher;
+  readonly #link: FrameLink;
+  readonly #pipes: Record<OutputStream, OutputPipe>;
+  readonly #decoders: Record<OutputStream, StreamTextDecoder>;
+  #events: WorkerEvents | undefined;
+  #exit: ExitStatus | undefined;
+  #protocolError: Error | undefined;
+  #linkClosed = false;
+
+  private constructor(parts: {
+    id: string;
+    pid: number;
+    launcher: Launcher;
+    link: FrameLink;
+    pipes: Record<OutputStream, OutputPipe>;
+    decoders: Record<OutputStream, StreamTextDecoder>;
+  }) {
+    this.id = parts.id;
+    this.pid = parts.pid;
+    this.#launcher = parts.launcher;
+    this.#link = parts.link;
+    this.#pipes = parts.pipes;
+    this.#decoders = parts.decoders;
+    this.#launcher.onExit(this.pid, (status) => this.#ended(status));
+  }
+
+  /** Forks a worker from a zygote; resolves when it is ready for `open`. */
+  static async fork(options: {
+    launcher: Launcher;
+    hub: WorkerHub;
+    zygote: string;
+    runDirectory: string;
+  }): Promise<Worker> {
+    const { launcher, hub, zygote, runDirectory } = options;
+    const id = randomUUID();
+    const directory = join(runDirectory, 'workers', id);
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const token = randomBytes(24).toString('base64url');
+    const ready = Promise.withResolvers<void>();
+    ready.promise.catch(() => undefined);
+    const connected = Promise.withResolvers<{ link: FrameLink; pipes: Record<OutputStream, OutputPipe> }>();
+    connected.promise.catch(() => undefined);
+    let worker: Worker | undefined;
+    const decoders = { stdout: new StreamTextDecoder(), stderr: new StreamTextDecoder() };
+    const deliver = (stream: OutputStream) => (chunk: Buffer) => {
+      const text = decoders[stream].push(chunk);
+      if (worker) worker.#events?.output(stream, text, chunk.length);
+    };
+    using expectation = hub.expect(token, {
+      connected: (link) => {
+        const pipes = {
+          stdout: new OutputPipe(join(directory, 'out'), deliver('stdout')),
+          stderr: new OutputPipe(join(directory, 'err'), deliver('stderr')),
+        };
+        connected.resolve({ link, pipes });
+      },
+      frame: (frame) => {
+        if (frame.type === 'ready') ready.resolve();
+        else if (worker) worker.#receive(frame);
+      },
+      closed: (error) => {
+        const lost = error ?? new Error('the worker closed its connection before it was ready');
+        connected.reject(lost);
+        ready.reject(lost);
+        if (worker) worker.#disconnected(error);
+      },
+    });
+    const deadline = setTimeout(
+      () => connected.reject(new Error('a forked worker did not connect')),
+      READY_DEADLINE_MS,
+    );
+    try {
+      const pid = await launcher.fork({ zygote, worker: id, socket: hub.path, token, directory });
+      const { link, pipes } = await connected.promise;
+      worker = new Worker({ id, pid, launcher, link, pipes, decoders });
+      await ready.promise;
+      return worker;
+    } catch (error) {
+      if (worker) await worker.kill();
+      throw error;
+    } finally {
+      clearTimeout(deadline);
+      void expectation;
+      rmSync(directory, { recursive: true, force: true });
+    }
+  }
+
+  /** Makes `events` the receiver of everything that follows. */
+  attach(events: WorkerEvents): void {
+    this.#events = events;
+    if (this.#exit && this.#linkClosed) this.#announceExit(this.#exit);
+  }
+
+  get alive(): boolean {
+    return this.#exit === undefined;
+  }
+
+  send(frame: Frame): void {
+    this.#link.send(frame);
+  }
+
+  /** Stops or goes on reading the worker's output. */
+  setPaused(paused: boolean): void {
+    for (const stream of STREAMS) paused ? this.#pipes[stream].pause() : this.#pipes[stream].resume();
+  }
+
+  /** Ends the process and all that it started; resolves when nothing of it is left. Its exit is still announced. */
+  kill(): Promise<void> {
+    return this.#launcher.kill(this.id, this.pid);
+  }
+
+  #receive(frame: Frame): void {
+    const parsed = fromWorkerSchema.parse(frame);
+    if ('pipes' in parsed) this.#drain(parsed.pipes);
+    if (parsed.type === 'finished') this.#flushText();
+    this.#events?.frame(parsed);
+  }
+
+  #drain(pipes: readonly [number, number]): void {
+    if (pipes[0] > 0) this.#pipes.stdout.drain();
+    if (pipes[1] > 0) this.#pipes.stderr.drain();
+  }
+
+  /** Half a code point at the end of an execution belongs to it, escaped; it never waits for the next one's bytes. */
+  #flushText(): void {
+    for (const stream of STREAMS) {
+      const text = this.#decoders[stream].flush();
+      if (text !== '') this.#events?.output(stream, text, 0);
+    }
+  }
+
+  #disconnected(error: Error | undefined): void {
+    this.#protocolError ??= error;
+    this.#linkClosed = true;
+    if (this.#exit) this.#finish(this.#exit);
+    // A worker without its protocol is of no use to anyone, whether it broke it or is already dying.
+    else void this.kill();
+  }
+
+  /**
+   * The process was reaped. What it sent before may still be on its way to us: its end is announced at the end of its socket, which is
+   * sure to come, for `kill` takes every process that could hold the other side open.
+   */
+  #ended(status: ExitStatus): void {
+    this.#exit = status;
+    void this.kill();
+    if (this.#linkClosed) this.#finish(status);
+  }
+
+  #finish(status: ExitStatus): void {
+    this.#drain([1, 1]);
+    this.#flushText();
+    for (const stream of STREAMS) this.#pipes[stream][Symbol.dispose]();
+    if (this.#events) this.#announceExit(status);
+  }
+
+  #announceExit(status: ExitStatus): void {
+    const events = this.#events;
+    this.#events = undefined;
+    events?.exited(status, this.#protocolError);
+  }
+}

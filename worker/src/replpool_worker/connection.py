@@ -1,0 +1,144 @@
+"""One side of a numbered connection: the hello, then frames with `n` and `ack`."""
+
+import contextlib
+import os
+import platform
+import select
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from . import CAPABILITIES, CODECS, PROTOCOL_FDS, PROTOCOL_VERSIONS
+from .frames import FrameReader, Message, ProtocolError, decode, encode, write_all
+
+HELLO_SECONDS = 10.0
+EX_PROTOCOL = 76
+
+
+class Refused(Exception):
+    """The agent refused us, or there is no common version; the process exits with status 76."""
+
+
+def hello(transport: str, capabilities: Sequence[str] = CAPABILITIES, token: str | None = None) -> Message:
+    """The first message of a worker or, with `capabilities=["launcher"]`, of the launcher."""
+    message: Message = {
+        "type": "hello",
+        "protocol": list(PROTOCOL_VERSIONS),
+        "codecs": list(CODECS),
+        "language": "python",
+        "languageVersion": platform.python_version(),
+        "transport": transport,
+        "capabilities": list(capabilities),
+        "pid": os.getpid(),
+    }
+    if token is not None:
+        message["token"] = token
+    return message
+
+
+def protocol_fds() -> tuple[int, int] | None:
+    """READ and WRITE out of PYREPL_PROTOCOL_FDS, closed to children; None where it is unset. Raises ProtocolError."""
+    text = os.environ.get(PROTOCOL_FDS)
+    if text is None:
+        return None
+    try:
+        read, write = (int(part) for part in text.split(","))
+        os.set_inheritable(read, False)
+        os.set_inheritable(write, False)
+    except (ValueError, OSError) as error:
+        raise ProtocolError(f"{PROTOCOL_FDS}={text!r} does not name two open file descriptors: {error}") from error
+    return read, write
+
+
+class Connection:
+    """Frames over a pair of blocking file descriptors. Any thread may send, one receives."""
+
+    def __init__(self, read_fd: int, write_fd: int) -> None:
+        self.fds = (read_fd, write_fd)
+        self.codec = "json"
+        self.closed = False
+        # Wraps each send; the session puts its shield against interrupts here, for half a frame would end the worker.
+        self.guard: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
+        self._reader = FrameReader(read_fd)
+        self._lock = threading.Lock()
+        self._sent = 0
+        self._received = 0
+
+    def greet(self, message: Message) -> None:
+        """Exchange hellos and fix the codec. Raises Refused, ProtocolError, EOFError, TimeoutError (10 s)."""
+        write_all(self.fds[1], encode(message, "json"))
+        answer = decode(self._read_in_time(), "json")
+        if answer.get("type") == "refused":
+            raise Refused(f"the agent refused this worker ({answer.get('code')}): {answer.get('message')}")
+        if answer.get("type") != "hello" or answer.get("protocol") not in PROTOCOL_VERSIONS:
+            raise Refused(
+                f"no common protocol version: this worker speaks {list(PROTOCOL_VERSIONS)}, "
+                f"the agent answered {answer.get('type')!r} with version {answer.get('protocol')!r}"
+            )
+        if answer.get("codec") not in CODECS:
+            raise Refused(
+                f"no common codec: this worker speaks {list(CODECS)}, the agent chose {answer.get('codec')!r}"
+            )
+        self.codec = answer["codec"]
+
+    def _read_in_time(self) -> bytes:
+        poll = select.poll()
+        poll.register(self.fds[0], select.POLLIN)
+        deadline = time.monotonic() + HELLO_SECONDS
+        # The hello is one small frame that its sender writes at once, so that waiting for its first byte is enough.
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            raise TimeoutError(f"no hello within {HELLO_SECONDS:.0f} s")
+        return self._reader.read()
+
+    def send(self, *messages: Message) -> None:
+        """Number the messages and write them in one call. Raises FrameTooLarge (then none is sent) and OSError."""
+        with self.guard(), self._lock:
+            if self.closed:
+                return
+            number = self._sent
+            frames = []
+            for message in messages:
+                number += 1
+                message["n"] = number
+                message["ack"] = self._received
+                frames.append(encode(message, self.codec))
+            self._sent = number
+            write_all(self.fds[1], frames[0] if len(frames) == 1 else b"".join(frames))
+
+    def receive(self) -> Message:
+        """The next new message. Raises EOFError and ProtocolError (a hole in the numbers included)."""
+        while True:
+            message = decode(self._reader.read(), self.codec)
+            number = message.get("n")
+            if not isinstance(number, int | float) or isinstance(message.get("type"), str) is False:
+                raise ProtocolError("a frame without a number or a type")
+            if number <= self._received:
+                continue
+            if number != self._received + 1:
+                raise ProtocolError(f"frame {number} after frame {self._received}: frames are missing")
+            self._received = int(number)
+            return message
+
+    def has_frame(self) -> bool:
+        """Whether a whole frame waits in the buffer, invisible to poll()."""
+        return self._reader.has_frame()
+
+    def forget(self) -> None:
+        """In a forked child of the user's: close our copies, so that the agent sees the worker's own end."""
+        self.closed = True
+        # Another thread of the parent may have held it at the fork.
+        self._lock = threading.Lock()
+        for fd in set(self.fds):
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+
+def leave(error: BaseException) -> int:
+    """Say on fd 2 why there is no connection. Returns 76."""
+    os.write(2, f"replpool_worker: {error or type(error).__name__}\n".encode("utf-8", "backslashreplace"))
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.flush()
+    return EX_PROTOCOL

@@ -1,0 +1,99 @@
+"""`input()` and `getpass()` answered by the client, from any thread; a wait ends by a value, EOF or an interrupt."""
+
+import builtins
+import getpass
+import itertools
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+from .frames import Message
+
+
+@dataclass
+class _Request:
+    execution: str | None
+    # Held until there is an answer; waiting for a lock is interruptible on the main thread.
+    answered: threading.Lock = field(default_factory=threading.Lock)
+    value: str | None = None
+    eof: bool = False
+    cancelled: bool = False
+
+
+class Input:
+    """The pending requests. `emit(message)` sends one, `running()` names the execution that runs."""
+
+    def __init__(
+        self,
+        emit: Callable[[Message], None],
+        running: Callable[[], str | None],
+        shield: AbstractContextManager[Any],
+    ) -> None:
+        self._emit = emit
+        self._running = running
+        self._shield = shield
+        self._requests: dict[str, _Request] = {}
+        self._numbers = itertools.count(1)
+        self.closed = False
+
+    def install(self) -> None:
+        """Override input and getpass.getpass, for every module and for good."""
+
+        def input(prompt: object = "", /) -> str:
+            """Read a line from the session's client; EOFError when its input has ended."""
+            return self.ask(str(prompt), password=False)
+
+        def ask_password(prompt: str = "Password: ", stream: Any = None, *, echo_char: str | None = None) -> str:
+            """Read a line from the session's client, which does not show it."""
+            del stream, echo_char
+            return self.ask(str(prompt), password=True)
+
+        builtins.input = input
+        getpass.getpass = ask_password
+
+    def ask(self, prompt: str, password: bool) -> str:
+        """Send the request and wait. Raises EOFError, and KeyboardInterrupt when an interrupt ended the wait."""
+        if self.closed:
+            raise EOFError("no client answers input() in a forked child process")
+        with self._shield:
+            number = str(next(self._numbers))
+            request = _Request(self._running())
+            request.answered.acquire()
+            self._requests[number] = request
+            message: Message = {"type": "input_request", "request": number, "prompt": prompt, "password": password}
+            self._emit(message if request.execution is None else message | {"execution": request.execution})
+        try:
+            request.answered.acquire()
+        except BaseException:
+            with self._shield:
+                self._cancel(number)
+            raise
+        if request.cancelled:
+            raise KeyboardInterrupt
+        if request.eof or request.value is None:
+            raise EOFError("the input has ended")
+        return request.value
+
+    def reply(self, message: Message) -> None:
+        """From the protocol thread: an `input_reply`. One that comes after its request was cancelled is dropped."""
+        request = self._requests.pop(str(message.get("request")), None)
+        if request:
+            request.eof = bool(message.get("eof"))
+            value = message.get("value")
+            request.value = None if value is None else str(value)
+            request.answered.release()
+
+    def cancel(self, execution: str) -> None:
+        """End the waits of an interrupted execution's other threads."""
+        for number, request in list(self._requests.items()):
+            if request.execution == execution:
+                self._cancel(number)
+
+    def _cancel(self, number: str) -> None:
+        request = self._requests.pop(number, None)
+        if request:
+            self._emit({"type": "input_cancelled", "request": number})
+            request.cancelled = True
+            request.answered.release()

@@ -1,0 +1,213 @@
+"""The launcher: subreaper of one agent's zygotes and workers. Runs no user code.
+
+It starts zygotes by exec, passes fork requests on, reaps every child, reports how each ended, and kills on request.
+When the agent is gone (end of file) or on SIGTERM, it kills every descendant and exits.
+"""
+
+import os
+import select
+import signal
+import sys
+import time
+from typing import Any
+
+from . import PROTOCOL_FDS, WORKER_MARKER, kernel
+from .connection import Connection, Refused, hello, leave, protocol_fds
+from .frames import Message, ProtocolError
+from .reaping import Kill, exit_status, kill_all_descendants
+from .zygote_handle import ZygoteHandle
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# Long enough for a worker's id: the fork overwrites it in place (kernel.overwrite_environment).
+MARKER_ROOM = "-" * 80
+
+
+class Launcher:
+    """The state: zygotes by name and pid, living workers, kills under way."""
+
+    def __init__(self, agent: Connection) -> None:
+        self._agent = agent
+        self._zygotes: dict[str, ZygoteHandle] = {}
+        self._workers: dict[int, str] = {}
+        # An exit may be reaped before the zygote's `forked` is read; then the pid must not be taken for alive.
+        self._reaped_unknown: set[int] = set()
+        self._forks_waiting = 0
+        self._kills: list[Kill] = []
+        self._running = True
+
+    def run(self) -> None:
+        """Serve until the agent says shutdown, closes, or SIGTERM comes; then end all descendants."""
+        wake_read, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: self._stop())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        agent_fd = self._agent.fds[0]
+        try:
+            # The hello may have come in one piece with frames behind it, which poll() does not see.
+            if self._agent.has_frame():
+                self._from_agent()
+            while self._running:
+                poll = select.poll()
+                for fd in (agent_fd, wake_read, *(zygote.fd for zygote in self._zygotes.values() if zygote.open)):
+                    poll.register(fd, select.POLLIN)
+                ready = {fd for fd, _ in poll.poll()}
+                if wake_read in ready:
+                    os.read(wake_read, 4096)
+                for zygote in list(self._zygotes.values()):
+                    if zygote.open and zygote.fd in ready:
+                        self._from_zygote(zygote)
+                self._reap()
+                if agent_fd in ready:
+                    self._from_agent()
+        finally:
+            kill_all_descendants()
+
+    def _stop(self) -> None:
+        self._running = False
+
+    def _from_agent(self) -> None:
+        while True:
+            try:
+                message = self._agent.receive()
+            except EOFError:
+                self._stop()
+                return
+            kind = message["type"]
+            if kind == "zygote_start":
+                self._start_zygote(message)
+            elif kind == "zygote_stop":
+                zygote = self._zygotes.get(message["zygote"])
+                if zygote:
+                    kernel.signal(zygote.pid, signal.SIGKILL)
+            elif kind == "fork":
+                self._fork(message)
+            elif kind == "kill":
+                self._kill(str(message["worker"]), int(message["pid"]))
+            elif kind == "shutdown":
+                self._stop()
+                return
+            else:
+                raise ProtocolError(f"the launcher knows no {kind!r}")
+            if not self._agent.has_frame():
+                return
+
+    def _start_zygote(self, message: Message) -> None:
+        name = str(message["zygote"])
+        if name in self._zygotes:
+            raise ProtocolError(f"zygote {name!r} is running")
+        threads = str(max(1, int(-(-float(message.get("cpu") or 1) // 1))))
+        environment = {key: value for key, value in os.environ.items() if key != PROTOCOL_FDS}
+        environment.update(dict.fromkeys(THREAD_VARIABLES, threads))
+        environment.update({str(key): str(value) for key, value in (message.get("env") or {}).items()})
+        environment[WORKER_MARKER] = MARKER_ROOM
+        zygote = ZygoteHandle(name, environment)
+        self._zygotes[name] = zygote
+        zygote.send({"preload": list(message.get("preload") or []), "warmupCode": message.get("warmupCode") or ""})
+
+    def _fork(self, message: Message) -> None:
+        worker = str(message["worker"])
+        zygote = self._zygotes.get(str(message["zygote"]))
+        if zygote is None or not zygote.ready:
+            why = "is not running" if zygote is None else "is still warming"
+            text = f"zygote {message['zygote']!r} {why}"
+            self._agent.send({"type": "fork_failed", "worker": worker, "message": text})
+            return
+        zygote.forking.append(worker)
+        self._forks_waiting += 1
+        zygote.send({key: message[key] for key in ("worker", "socket", "token", "directory")})
+
+    def _from_zygote(self, zygote: ZygoteHandle) -> None:
+        for message in zygote.receive():
+            kind = message["type"]
+            if kind == "ready":
+                zygote.ready = True
+                duration = round((time.monotonic() - zygote.started) * 1000, 3)
+                text = {"type": "zygote_ready", "zygote": zygote.name, "pid": zygote.pid, "durationMs": duration}
+                self._agent.send(text)
+            elif kind == "failed":
+                zygote.failed = True
+                self._agent.send({"type": "zygote_failed", "zygote": zygote.name, "error": message["error"]})
+            else:
+                self._forks_waiting -= 1
+                zygote.forking.remove(message["worker"])
+                if kind == "forked":
+                    pid = int(message["pid"])
+                    if pid not in self._reaped_unknown:
+                        self._workers[pid] = message["worker"]
+                self._agent.send(message)
+
+    def _kill(self, worker: str, pid: int) -> None:
+        self._kills.append(Kill(worker, pid))
+        self._advance_kills()
+
+    def _advance_kills(self) -> None:
+        own = {zygote.pid for zygote in self._zygotes.values()} | set(self._workers)
+        waiting = []
+        for kill in self._kills:
+            if kill.advance(own - {pid for pid, worker in self._workers.items() if worker == kill.worker}):
+                self._agent.send({"type": "killed", "worker": kill.worker})
+            else:
+                waiting.append(kill)
+        self._kills = waiting
+
+    def _reap(self) -> None:
+        reaped = False
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            reaped = True
+            how = exit_status(status)
+            zygote = next((one for one in self._zygotes.values() if one.pid == pid), None)
+            if zygote:
+                self._zygote_ended(zygote, how)
+            else:
+                if self._workers.pop(pid, None) is None and self._forks_waiting:
+                    self._reaped_unknown.add(pid)
+                self._agent.send({"type": "exited", "pid": pid, **how})
+        if not self._forks_waiting:
+            self._reaped_unknown.clear()
+        if reaped and self._kills:
+            self._advance_kills()
+
+    def _zygote_ended(self, zygote: ZygoteHandle, how: dict[str, Any]) -> None:
+        # What it said before it died stands in the socket still.
+        if zygote.open:
+            self._from_zygote(zygote)
+        del self._zygotes[zygote.name]
+        zygote.close()
+        for worker in zygote.forking:
+            self._forks_waiting -= 1
+            text = f"zygote {zygote.name!r} ended before it answered"
+            self._agent.send({"type": "fork_failed", "worker": worker, "message": text})
+        if zygote.ready:
+            self._agent.send({"type": "zygote_exited", "zygote": zygote.name, "pid": zygote.pid, **how})
+        elif not zygote.failed:
+            ended = f"by signal {how['signal']}" if "signal" in how else f"with code {how['code']}"
+            error = {"name": "ZygoteDied", "message": f"the zygote ended {ended} while warming", "traceback": []}
+            self._agent.send({"type": "zygote_failed", "zygote": zygote.name, "error": error})
+
+
+def main() -> int:
+    """Run a launcher on PYREPL_PROTOCOL_FDS. Returns 0, or 64 and 76 where it could not greet the agent."""
+    try:
+        fds = protocol_fds()
+        if fds is None:
+            sys.stderr.write(f"replpool_worker launcher: {PROTOCOL_FDS}=READ,WRITE is not set\n")
+            return 64
+        kernel.become_subreaper()
+        kernel.set_name("replpool-launch")
+        agent = Connection(*fds)
+        agent.greet(hello("fds", ["launcher"]))
+    except (Refused, ProtocolError, EOFError, TimeoutError) as error:
+        return leave(error)
+    try:
+        Launcher(agent).run()
+    except BrokenPipeError:
+        # The agent is gone; its end of file would have said the same.
+        return 0
+    return 0

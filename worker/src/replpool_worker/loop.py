@@ -1,0 +1,60 @@
+"""The session's event loop, and `asyncio.run` beside it."""
+
+import asyncio
+import asyncio.events
+import asyncio.tasks
+import contextlib
+import functools
+import selectors
+from collections.abc import Callable, Iterator
+from typing import Any
+
+
+def make_loop() -> asyncio.SelectorEventLoop:
+    """A loop over poll(), which has no kernel object that a fork would share (epoll has)."""
+    loop = asyncio.SelectorEventLoop(selectors.PollSelector())
+    asyncio.set_event_loop(loop)
+    return loop
+
+
+@contextlib.contextmanager
+def _set_aside(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """No running loop and no current task, for as long as user code drives a loop of its own."""
+    task = asyncio.tasks.current_task(loop)
+    if task is not None:
+        asyncio.tasks._leave_task(loop, task)
+    asyncio.events._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio.events._set_running_loop(loop)
+        if task is not None:
+            asyncio.tasks._enter_task(loop, task)
+        # asyncio.run leaves the thread without a loop.
+        asyncio.set_event_loop(loop)
+
+
+def allow_nested(loop: asyncio.AbstractEventLoop) -> None:
+    """Let asyncio.run, Runner.run and another loop's run_* work in code that runs on `loop`."""
+
+    def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def nested(*arguments: Any, **options: Any) -> Any:
+            if asyncio.events._get_running_loop() is not loop or (arguments and arguments[0] is loop):
+                return function(*arguments, **options)
+            with _set_aside(loop):
+                return function(*arguments, **options)
+
+        return nested
+
+    targets: list[tuple[Any, str]] = [
+        (asyncio, "run"),
+        (asyncio.runners, "run"),
+        (asyncio.BaseEventLoop, "run_until_complete"),
+        (asyncio.BaseEventLoop, "run_forever"),
+    ]
+    runner = getattr(asyncio, "Runner", None)
+    if runner is not None:
+        targets.append((runner, "run"))
+    for owner, name in targets:
+        setattr(owner, name, wrap(getattr(owner, name)))

@@ -1,0 +1,135 @@
+"""One session: the protocol thread, and the main thread with the loop in which user code runs."""
+
+import contextlib
+import os
+import resource
+import signal
+import sys
+import threading
+
+from .connection import Connection
+from .display import Display
+from .executor import Executor, die
+from .frames import FrameTooLarge, Message, ProtocolError
+from .input import Input
+from .interrupts import Interrupts
+from .loop import allow_nested, make_loop
+from .namespace import Namespace
+from .output import Output
+from .requests import Requests
+from .tracebacks import describe
+
+# Python hands the interpreter to a waiting thread after this long; the default of 5 ms is what an interrupt of
+# `while True: pass` would wait.
+SWITCH_SECONDS = 0.0005
+
+
+class Session:
+    """Everything of one worker process behind its connection."""
+
+    def __init__(self, connection: Connection, namespace: Namespace) -> None:
+        self._connection = connection
+        self._loop = make_loop()
+        self._interrupts = Interrupts(self._loop)
+        self._output: Output | None = None
+        self._executor = Executor(self._loop, namespace, self._interrupts, connection.send, self._pipes)
+        self._inputs = Input(self._emit, lambda: self._executor.running, self._interrupts)
+        self._displays = Display(self._emit)
+        self._executor.inputs, self._executor.displays = self._inputs, self._displays
+        self._requests = Requests(namespace, connection.send)
+        self._namespace = namespace
+        connection.guard = lambda: self._interrupts
+
+    def run(self, output: Output) -> None:
+        """Serve for ever, on the main thread; the process ends inside."""
+        self._output = output
+        sys.setswitchinterval(SWITCH_SECONDS)
+        self._interrupts.install()
+        self._inputs.install()
+        self._displays.install()
+        allow_nested(self._loop)
+        os.register_at_fork(after_in_child=self._in_forked_child)
+        self._connection.send({"type": "ready"})
+        threading.Thread(target=self._listen, name="replpool-protocol", daemon=True).start()
+        while True:
+            try:
+                self._loop.run_forever()
+            except BaseException as error:
+                # KeyboardInterrupt and SystemExit out of a background task of the user's, which asyncio passes up.
+                sys.stderr.write("".join(describe(error)["traceback"]))
+            # It came back because user code stopped it; an execution that waits must not be forgotten.
+            self._loop.call_soon(self._executor.next)
+
+    def emit_output(self, kind: str, data: bytes) -> None:
+        """With the stdio transport: one `stdout` or `stderr` frame."""
+        message: Message = {"type": kind, "data": data}
+        running = self._executor.running
+        self._connection.send(message if running is None else message | {"execution": running})
+
+    def _pipes(self) -> list[int]:
+        return self._output.pipes() if self._output else [0, 0]
+
+    def _emit(self, message: Message) -> None:
+        """Send what user code asked for, from any thread. Raises ValueError where it is too large."""
+        running = self._executor.running
+        if running is not None and message["type"] != "input_cancelled":
+            message.setdefault("execution", running)
+        with self._interrupts:
+            message["pipes"] = self._pipes()
+            try:
+                self._connection.send(message)
+            except FrameTooLarge as error:
+                raise ValueError(str(error)) from None
+
+    def _listen(self) -> None:
+        """The protocol thread. Its end is the worker's: 0 at end of file, 70 for what is not protocol."""
+        try:
+            while True:
+                self._dispatch(self._connection.receive())
+        except EOFError:
+            os._exit(0)
+        except BaseException as error:
+            die(error)
+
+    def _dispatch(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "execute":
+            if not isinstance(message.get("execution"), str) or not isinstance(message.get("code"), str):
+                raise ProtocolError("an execute without an execution's id or its code")
+            self._executor.submit(message)
+        elif kind == "interrupt":
+            self._interrupts.request(message.get("execution"))
+        elif kind == "input_reply":
+            self._inputs.reply(message)
+        elif kind in ("complete", "inspect", "variables"):
+            self._requests.submit(message)
+        elif kind == "heartbeat":
+            self._connection.send({"type": "heartbeat"})
+        elif kind == "open":
+            self._open(message)
+        elif kind == "shutdown":
+            os._exit(0)
+        else:
+            raise ProtocolError(f"a worker knows no {kind!r}")
+
+    def _open(self, message: Message) -> None:
+        """Turn an idle fork into a session: folder, environment, limits."""
+        answer: Message = {"type": "opened", "session": message.get("session")}
+        try:
+            if message.get("cwd"):
+                os.chdir(message["cwd"])
+                os.environ["PWD"] = message["cwd"]
+            os.environ.update({str(key): str(value) for key, value in (message.get("env") or {}).items()})
+            limit = message.get("fileDescriptors")
+            if limit:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (int(limit), int(limit)))
+        except (OSError, ValueError) as error:
+            answer["error"] = describe(error)
+        self._connection.send(answer)
+
+    def _in_forked_child(self) -> None:
+        """In a child that user code forked: it is not the worker, and must not hold its connection open."""
+        self._connection.forget()
+        self._inputs.closed = self._displays.closed = True
+        with contextlib.suppress(ValueError):
+            signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,94 @@
+"""A worker process: forked from a zygote, or started directly."""
+
+import gc
+import os
+import random
+import resource
+import signal
+import socket
+import sys
+from typing import NoReturn
+
+from . import PROTOCOL_FDS, WORKER_MARKER, kernel
+from .connection import Connection, Refused, hello, leave, protocol_fds
+from .executor import die
+from .frames import Message, ProtocolError
+from .namespace import Namespace
+from .output import Output, widen
+from .session import Session
+from .stdio import PumpedOutput, take_stdio
+
+
+def _prepare() -> None:
+    """What holds for every worker: signals as Python has them, no core files, its own folder first on the path."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    kernel.set_name("replpool-worker")
+    sys.argv = [""]
+    # `python -m` put the folder it was started in there; a session's is the one it is opened in.
+    if sys.path and sys.path[0] == _STARTED_IN:
+        sys.path[0] = ""
+    elif "" not in sys.path:
+        sys.path.insert(0, "")
+    os.environ.setdefault("MPLBACKEND", "agg")
+
+
+def _reseed() -> None:
+    """Forks of one zygote would else share their random numbers (Python's own generator reseeds itself at a fork)."""
+    random.seed()
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+
+
+def forked(request: Message, namespace: Namespace) -> NoReturn:
+    """Be the worker that a `fork` asked for. Never returns."""
+    try:
+        os.setsid()
+        gc.enable()
+        _reseed()
+        worker = str(request["worker"])
+        kernel.overwrite_environment(WORKER_MARKER, worker)
+        os.environ[WORKER_MARKER] = worker
+        _prepare()
+        endpoint = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        endpoint.connect(request["socket"])
+        fd = endpoint.detach()
+        os.environ[PROTOCOL_FDS] = f"{fd},{fd}"
+        connection = Connection(fd, fd)
+        connection.greet(hello("socket", token=request["token"]))
+        for target, name in ((1, "out"), (2, "err")):
+            pipe = os.open(os.path.join(request["directory"], name), os.O_WRONLY | os.O_CLOEXEC)
+            widen(pipe)
+            os.dup2(pipe, target)
+            os.close(pipe)
+        Session(connection, namespace).run(Output())
+    except (Refused, ProtocolError, EOFError, TimeoutError, ConnectionError, FileNotFoundError) as error:
+        os._exit(leave(error))
+    except BaseException as error:
+        die(error)
+    os._exit(0)
+
+
+def main() -> int:
+    """Be a worker started directly, on PYREPL_PROTOCOL_FDS or on stdin and stdout. Returns 76 where it is refused."""
+    try:
+        fds = protocol_fds()
+        transport = "stdio" if fds is None else "fds"
+        connection = Connection(*(fds or take_stdio()))
+        os.environ[PROTOCOL_FDS] = ",".join(map(str, connection.fds))
+        connection.greet(hello(transport))
+    except (Refused, ProtocolError, EOFError, TimeoutError, ConnectionError) as error:
+        return leave(error)
+    try:
+        _prepare()
+        session = Session(connection, Namespace())
+        session.run(PumpedOutput(session.emit_output) if transport == "stdio" else Output())
+    except BaseException as error:
+        die(error)
+    return 0
+
+
+_STARTED_IN = os.getcwd()

@@ -1,0 +1,227 @@
+"""Launcher and zygote: warming, forking, telling how workers end, and leaving nothing behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent import Launcher, Peer, Worker, environment, wait_until
+from replpool_worker import kernel
+from replpool_worker.frames import encode
+
+
+@pytest.fixture
+def own() -> Iterator[Launcher]:
+    """A launcher that the test may end."""
+    made = Launcher()
+    yield made
+    made.close()
+
+
+def test_the_launcher_says_what_it_is(own: Launcher) -> None:
+    assert own.hello["capabilities"] == ["launcher"]
+    assert own.hello["protocol"] == [1]
+
+
+def test_sessions_find_what_the_zygote_warmed(own: Launcher) -> None:
+    ready = own.start_zygote(
+        preload=["decimal"], warmupCode="import json as j\nWARM = 3", env={"COLOUR": "blue"}, cpu=2.5
+    )
+    assert ready["durationMs"] > 0
+    worker = own.fork()
+    assert worker.hello["token"] == "secret"
+    assert worker.hello["transport"] == "socket"
+    assert worker.run("import sys; 'decimal' in sys.modules, WARM").text == "(True, 3)"
+    assert worker.run("import os; os.environ['COLOUR'], os.environ['OMP_NUM_THREADS']").text == "('blue', '3')"
+
+
+def test_a_zygote_that_cannot_warm_says_why(own: Launcher) -> None:
+    own.send("zygote_start", zygote="a", preload=["no_such_module"], warmupCode="", env={}, cpu=1)
+    assert own.expect("zygote_failed", zygote="a")["error"]["name"] == "ModuleNotFoundError"
+    own.send("zygote_start", zygote="b", preload=[], warmupCode="x = 1\n1 / 0", env={}, cpu=1)
+    error = own.expect("zygote_failed", zygote="b")["error"]
+    assert error["name"] == "ZeroDivisionError"
+    assert '"<warmup>", line 2' in "".join(error["traceback"])
+    own.send("zygote_start", zygote="c", preload=[], warmupCode="import os; os._exit(4)", env={}, cpu=1)
+    assert own.expect("zygote_failed", zygote="c")["error"]["message"] == "the zygote ended with code 4 while warming"
+    own.send("fork", zygote="c", worker="w", socket="/x", token="t", directory="/nowhere")
+    assert "not running" in own.expect("fork_failed", worker="w")["message"]
+    own.start_zygote("d")
+    own.send("fork", zygote="d", worker="w", socket="/x", token="t", directory="/nowhere")
+    assert own.expect("fork_failed", worker="w")["errno"] == 2
+
+
+def test_a_stopped_zygote_is_told_and_its_workers_live_on(own: Launcher) -> None:
+    pid = own.start_zygote()["pid"]
+    worker = own.fork()
+    own.send("zygote_stop", zygote="z")
+    exited = own.expect("zygote_exited", zygote="z")
+    assert (exited["pid"], exited["signal"]) == (pid, "SIGKILL")
+    assert worker.run("1 + 1").text == "2"
+    own.start_zygote()
+
+
+@pytest.mark.parametrize(
+    ("code", "how"),
+    [
+        ("import os; os._exit(3)", {"code": 3}),
+        ("import ctypes; ctypes.string_at(0)", {"signal": "SIGSEGV"}),
+        ("import os; os.abort()", {"signal": "SIGABRT"}),
+        ("import os; os.kill(os.getpid(), 9)", {"signal": "SIGKILL"}),
+        ("import os; os.close(int(os.environ['PYREPL_PROTOCOL_FDS'].split(',')[0]))", {"code": 70}),
+        ("import os; os.write(int(os.environ['PYREPL_PROTOCOL_FDS'].split(',')[0]), b'junk')", None),
+    ],
+)
+def test_how_a_worker_ended_is_told(launcher: Launcher, code: str, how: dict[str, object] | None) -> None:
+    worker, other = launcher.fork(), launcher.fork()
+    worker.start(code)
+    if how is None or ("code" in how and how["code"] == 70):
+        launcher.kill(worker)
+        launcher.expect("exited", pid=worker.pid)
+    else:
+        exited = launcher.expect("exited", pid=worker.pid)
+        assert {key: exited[key] for key in exited.keys() & {"code", "signal"}} == how
+    assert other.run("1 + 1").text == "2"
+    for one in (worker, other):
+        launcher.kill(one)
+        one.close()
+
+
+def test_a_frame_out_of_order_ends_that_worker(launcher: Launcher) -> None:
+    worker = launcher.fork()
+    worker.sent += 5
+    worker.send("heartbeat")
+    assert launcher.expect("exited", pid=worker.pid)["code"] == 70
+    worker.close()
+
+
+def test_a_repeated_frame_is_dropped(worker: Worker) -> None:
+    worker.run("n = 0")
+    worker.sent -= 1
+    worker.send("execute", execution="again", code="n += 1", silent=False, executionCount=9)
+    assert worker.run("n").text == "0"
+
+
+def test_a_worker_with_broken_fds_still_answers(worker: Worker) -> None:
+    assert worker.run("import os; os.close(1); os.close(2)").status == "ok"
+    assert worker.run("print('lost'); 4").status in ("ok", "error")
+    assert worker.run("4").text == "4"
+
+
+def test_open_makes_a_session_of_a_fork(worker: Worker, tmp_path: Path) -> None:
+    (tmp_path / "beside.py").write_text("X = 8")
+    worker.send("open", session="s", cwd=str(tmp_path), env={"A": "1"}, fileDescriptors=100)
+    assert "error" not in worker.expect("opened", session="s")
+    assert worker.run("import os, beside; os.getcwd(), os.environ['A'], beside.X").text == repr((str(tmp_path), "1", 8))
+    assert worker.run("open_ = [open('/dev/null') for _ in range(200)]").error["name"] == "OSError"
+    assert worker.run("1 + 1").text == "2"
+
+
+def test_open_tells_what_is_wrong(worker: Worker) -> None:
+    worker.send("open", session="s", cwd="/no/such/folder", env={}, fileDescriptors=100)
+    assert worker.expect("opened")["error"]["name"] == "FileNotFoundError"
+
+
+def test_a_worker_is_its_own_session_and_dies_with_the_launcher(own: Launcher) -> None:
+    own.start_zygote()
+    worker = own.fork()
+    assert kernel.stat(worker.pid)[1:4] == [str(own.process.pid), str(worker.pid), str(worker.pid)]
+    assert worker.run("import os; sorted(map(int, os.listdir('/proc/self/fd')))[:3]").text == "[0, 1, 2]"
+    own.process.kill()
+    own.process.wait()
+    wait_until(lambda: not kernel.is_alive(worker.pid), "the worker outlived its launcher")
+
+
+def test_forks_do_not_share_random_numbers(launcher: Launcher) -> None:
+    workers = [launcher.fork() for _ in range(2)]
+    texts = {worker.run("import random; random.random()").text for worker in workers}
+    assert len(texts) == 2
+    for worker in workers:
+        launcher.kill(worker)
+        worker.close()
+
+
+ESCAPES = {
+    "child": "import subprocess, sys; p = subprocess.Popen(['sleep', '1000']); p.pid",
+    "setsid": "import subprocess; p = subprocess.Popen(['sleep', '1000'], start_new_session=True); p.pid",
+    "orphan": (
+        "import subprocess; int(subprocess.run(['sh', '-c', 'setsid sleep 1000 >/dev/null 2>&1 & echo $!'],"
+        " capture_output=True).stdout)"
+    ),
+    "double fork": (
+        "import os, time\nr, w = os.pipe()\nif os.fork() == 0:\n    os.setsid()\n    pid = os.fork()\n"
+        "    if pid == 0:\n        time.sleep(1000)\n    os.write(w, str(pid).encode()); os._exit(0)\n"
+        "os.wait(); int(os.read(r, 20))"
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ESCAPES)
+def test_kill_leaves_nothing_of_a_worker(launcher: Launcher, case: str) -> None:
+    worker, other = launcher.fork(), launcher.fork()
+    kept, escaped = int(other.run(ESCAPES[case]).text), int(worker.run(ESCAPES[case]).text)
+    assert kernel.is_alive(escaped)
+    launcher.kill(worker)
+    assert not kernel.is_alive(worker.pid)
+    assert not kernel.is_alive(escaped)
+    assert kernel.is_alive(kept)
+    launcher.kill(other)
+    assert not kernel.is_alive(kept)
+
+
+def test_what_a_dead_worker_left_is_killed_too(launcher: Launcher) -> None:
+    worker = launcher.fork()
+    escaped = int(worker.run(ESCAPES["setsid"]).text)
+    worker.start("import os; os._exit(0)")
+    launcher.expect("exited", pid=worker.pid)
+    assert kernel.is_alive(escaped)
+    launcher.kill(worker)
+    assert not kernel.is_alive(escaped)
+
+
+@pytest.mark.parametrize("end", ["end of file", "SIGTERM", "shutdown"])
+def test_at_its_end_the_launcher_leaves_nothing(own: Launcher, end: str) -> None:
+    zygote = own.start_zygote()["pid"]
+    pids = [zygote]
+    for code in ESCAPES.values():
+        worker = own.fork()
+        pids += [worker.pid, int(worker.run(code).text)]
+    assert all(map(kernel.is_alive, pids))
+    if end == "SIGTERM":
+        own.process.send_signal(signal.SIGTERM)
+    elif end == "shutdown":
+        own.send("shutdown")
+    else:
+        own.socket.close()
+    assert own.process.wait(20) == 0
+    assert not [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
+
+
+def test_frames_right_behind_the_hello_are_not_left_lying() -> None:
+    ours, theirs = socket.socketpair()
+    fd = theirs.fileno()
+    start = {
+        "type": "zygote_start",
+        "zygote": "z",
+        "preload": [],
+        "warmupCode": "",
+        "env": {},
+        "cpu": 1,
+        "n": 1,
+        "ack": 0,
+    }
+    hello = encode({"type": "hello", "protocol": 1, "codec": "json"}, "json")
+    ours.sendall(hello + encode(start, "json"))
+    command = [sys.executable, "-m", "replpool_worker", "launcher"]
+    with ours, subprocess.Popen(command, pass_fds=[fd], env=environment(PYREPL_PROTOCOL_FDS=f"{fd},{fd}")) as process:
+        theirs.close()
+        peer = Peer(ours.fileno(), ours.fileno())
+        assert peer.raw()["type"] == "hello"
+        assert peer.raw()["type"] == "zygote_ready"
+        ours.close()
+        assert process.wait(20) == 0
