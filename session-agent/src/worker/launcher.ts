@@ -56,6 +56,9 @@ export class Launcher {
         this.#forks.clear();
         for (const kill of this.#kills.values()) kill.resolve();
         this.#kills.clear();
+        // It takes all of its descendants along.
+        for (const exited of this.#exits.values()) exited({ signal: 'SIGKILL' });
+        this.#exits.clear();
         onLost(lost);
       },
     });
