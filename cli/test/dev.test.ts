@@ -17,6 +17,7 @@ describe('replpool dev', function () {
   it('serves a session in which x = 41, then x + 1 gives 42', async () => {
     await using dev = await DevService.start();
     const session = await dev.post('/v1/sessions', {});
+    assert.equal(session.status, 201, JSON.stringify(session.body));
     assert.equal(session.status, 201);
     const path = `/v1/sessions/${session.body.id}/executions`;
     assert.equal((await dev.post(path, { code: 'x = 41' })).body.status, 'ok');
@@ -29,6 +30,7 @@ describe('replpool dev', function () {
   it("has each agent's name in exactly one command line, and starts a killed agent again; its sessions are lost", async () => {
     await using dev = await DevService.start();
     const session = await dev.post('/v1/sessions', {});
+    assert.equal(session.status, 201, JSON.stringify(session.body));
     const pod = String(session.body.pod);
     const named = (): { pid: number }[] => dev.processes().filter((it) => it.command.split(' ').includes(pod));
     const [agent] = named();
@@ -85,6 +87,7 @@ describe('replpool dev', function () {
     it('leaves no process after 5 s: in use, with a child of the code in a session of its own', async () => {
       await using dev = await DevService.start();
       const session = await dev.post('/v1/sessions', {});
+      assert.equal(session.status, 201, JSON.stringify(session.body));
       const code = 'import subprocess\nsubprocess.Popen(["sleep", "300"], start_new_session=True).pid';
       const { body } = await dev.post(`/v1/sessions/${session.body.id}/executions`, { code });
       const pid = Number((body.result as Result).data['text/plain']);

@@ -21,14 +21,17 @@ interface Listed {
 /** Which agents there are and which session is where: a cache of what the agents' streams say. */
 export class AgentDirectory implements Disposable {
   readonly #log: Logger;
+  readonly #agentReady: (pod: string) => void;
   readonly #agents = new Map<string, Listed>();
   readonly #sessions = new Map<string, Located>();
   readonly #tombstones = new Tombstones();
   /** Once an agent was heard the router is ready, and stays so. */
   heardOnce = false;
 
-  constructor(log: Logger) {
+  /** @param agentReady called whenever an agent begins to take sessions */
+  constructor(log: Logger, agentReady: (pod: string) => void = () => undefined) {
     this.#log = log;
+    this.#agentReady = agentReady;
   }
 
   get agents(): Agent[] {
@@ -121,9 +124,11 @@ export class AgentDirectory implements Disposable {
       case 'heartbeat':
         return;
     }
+    const begins = message.ready && !agent.ready;
     agent.ready = message.ready;
     agent.draining = message.draining;
     agent.capacity = message.capacity;
+    if (begins) this.#agentReady(agent.pod);
   }
 
   #snapshot(agent: Agent, sessions: readonly LinkSession[], connectedAt: number): void {

@@ -10,10 +10,11 @@ try {
   const { REPLPOOL_ROUTER_CONFIG: text } = process.env;
   if (text === undefined) throw new Error('REPLPOOL_ROUTER_CONFIG is not set: it has the configuration as JSON');
   const config = parse(routerConfigSchema, JSON.parse(text), 'REPLPOOL_ROUTER_CONFIG');
-  const router = await startRouter(config, log);
+  const say = (event: object) => process.stdout.write(`${JSON.stringify(event)}\n`);
+  const router = await startRouter(config, log, (pod) => say({ event: 'agent_ready', pod }));
   endBySignal(router);
   followStdin(router);
-  process.stdout.write(`${JSON.stringify({ event: 'listening', port: router.port })}\n`);
+  say({ event: 'listening', port: router.port });
 } catch (err) {
   log.fatal({ err }, 'the router did not start');
   process.exitCode = 1;

@@ -31,15 +31,22 @@ export interface Router extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Starts a router; resolves when it listens. Rejects when mode `none` would be reachable from elsewhere. */
-export async function startRouter(config: RouterConfig, log: Logger = pino({ level: 'silent' })): Promise<Router> {
+/**
+ * Starts a router; resolves when it listens. Rejects when mode `none` would be reachable from elsewhere.
+ * @param agentReady called whenever an agent begins to take sessions
+ */
+export async function startRouter(
+  config: RouterConfig,
+  log: Logger = pino({ level: 'silent' }),
+  agentReady?: (pod: string) => void,
+): Promise<Router> {
   if (config.auth.mode === 'none' && !isLoopbackName(config.listen.host)) {
     throw new ReplPoolError('FORBIDDEN', `mode none does not listen on ${config.listen.host}`, {
       why: 'without authentication whoever reaches the port may run code',
       how: 'Listen on 127.0.0.1, or use auth mode apiKeys.',
     });
   }
-  const directory = new AgentDirectory(log);
+  const directory = new AgentDirectory(log, agentReady);
   const metrics = new RouterMetrics(directory);
   const context: RouterContext = { directory, metrics, log, authenticate: authenticator(config.auth) };
   const channels = new Channels(context);

@@ -81,7 +81,13 @@ async function serve(options: DevOptions, file: PoolFile, auth: AuthConfig, sign
   scope.defer(async () => {
     await Promise.all(agents.map((agent) => agent[Symbol.asyncDispose]()));
   });
-  const warmed = await Promise.allSettled(agents.map((agent) => agent.start(signal)));
+  const warmed = await Promise.allSettled(
+    agents.map(async (agent, n) => {
+      await agent.start(signal);
+      // Or the first request after the banner could come before the agent's word to the router.
+      await router.knows(`${name}-${n}`, signal);
+    }),
+  );
   signal.throwIfAborted();
   const failures = warmed.filter((result) => result.status === 'rejected');
   if (failures.length === count) throw failures[0]?.reason;

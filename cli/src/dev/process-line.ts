@@ -3,6 +3,7 @@ import { z } from 'zod';
 const processLine = z.discriminatedUnion('event', [
   z.object({ event: z.literal('listening'), port: z.int().min(1).max(65_535) }),
   z.object({ event: z.literal('ready') }),
+  z.object({ event: z.literal('agent_ready'), pod: z.string() }),
   z.object({ event: z.literal('failed'), message: z.string() }),
 ]);
 

@@ -19,6 +19,7 @@ export class RouterProcess implements AsyncDisposable {
   readonly #listening = Promise.withResolvers<number>();
   #agents: readonly AgentEndpoint[] = [];
   #port: number;
+  readonly #ready = new Map<string, PromiseWithResolvers<void>>();
 
   constructor(options: RouterOptions) {
     this.#port = options.port;
@@ -35,6 +36,7 @@ export class RouterProcess implements AsyncDisposable {
       watcher: {
         line: (line) => {
           const said = parseProcessLine(line);
+          if (said?.event === 'agent_ready') this.#readyAgent(said.pod).resolve();
           if (said?.event !== 'listening') return;
           this.#port = said.port;
           this.#listening.resolve(said.port);
@@ -72,8 +74,27 @@ export class RouterProcess implements AsyncDisposable {
     this.#tell();
   }
 
+  /** Resolves once the router has heard from the agent that it takes sessions. */
+  async knows(pod: string, signal: AbortSignal): Promise<void> {
+    const { promise, reject } = this.#readyAgent(pod);
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      signal.throwIfAborted();
+      await promise;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.#supervisor[Symbol.asyncDispose]();
+  }
+
+  #readyAgent(pod: string): PromiseWithResolvers<void> {
+    const known = this.#ready.get(pod) ?? Promise.withResolvers<void>();
+    this.#ready.set(pod, known);
+    return known;
   }
 
   #tell(): void {

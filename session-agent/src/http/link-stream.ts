@@ -59,9 +59,9 @@ export class LinkStream implements Disposable {
     this.#later();
   }
 
-  /** Capacity or readiness has changed. */
+  /** A zygote warmed or died: told at once, for clients wait for it. */
   readinessChanged(): void {
-    this.#later();
+    this.#send({ type: 'capacity', ...this.#readiness() });
   }
 
   [Symbol.dispose](): void {
