@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs';
 import { agentConfigSchema } from '@replpool/protocol';
 import { destination, pino } from 'pino';
 import { startAgent } from './agent.ts';
@@ -37,5 +38,6 @@ function stop(): void {
 }
 process.on('SIGTERM', stop);
 process.on('SIGINT', stop);
-// The parent holds the other end: when it goes, however it goes, so do we.
-process.stdin.on('end', stop).on('error', stop).resume();
+// A parent holds the other end: when it goes, however it goes, so do we. In a container stdin is /dev/null and says nothing.
+const stdin = fstatSync(0);
+if (stdin.isFIFO() || stdin.isSocket()) process.stdin.on('end', stop).on('error', stop).resume();
