@@ -15,7 +15,7 @@ import { type RunningAgent, startAgent } from '../src/index.ts';
 const TOKEN = 'token-of-the-tests';
 
 /** The interpreter of the development environment, made on first use. */
-function python(): string {
+export function python(): string {
   const script = join(import.meta.dirname, '../../scripts/python.mjs');
   return execFileSync(process.execPath, [script, '-c', 'import sys; print(sys.executable)'], {
     encoding: 'utf8',

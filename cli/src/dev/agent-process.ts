@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import type { AgentConfig, AgentEndpoint, ReplPoolSpec } from '@replpool/protocol';
-import { agentMain } from '@replpool/session-agent';
+import { agentMain, agentNodeOptions } from '@replpool/session-agent';
 import { serviceFailed } from '../failure.ts';
 import { shownLog } from './log-line.ts';
 import { nodeStart } from './node-start.ts';
@@ -85,7 +85,7 @@ export class AgentProcess implements AsyncDisposable {
       listen: { host: '127.0.0.1', port: 0 },
       runDirectory: this.#folder,
     };
-    return nodeStart(agentMain, ['--pod', pod], { REPLPOOL_AGENT_CONFIG: JSON.stringify(config) });
+    return nodeStart(agentMain, ['--pod', pod], { REPLPOOL_AGENT_CONFIG: JSON.stringify(config) }, agentNodeOptions);
   }
 
   #line(line: string): void {
