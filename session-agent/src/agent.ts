@@ -11,7 +11,7 @@ import {
   ReplPoolError,
 } from '@replpool/protocol';
 import type { Logger } from 'pino';
-import { createApp, isAuthorized } from './http/app.ts';
+import { authorizer, createApp, type IsAuthorized } from './http/app.ts';
 import { ChannelServer } from './http/channel.ts';
 import { LinkStream } from './http/link-stream.ts';
 import { checkEpoch } from './http/owner.ts';
@@ -82,15 +82,16 @@ export async function startAgent(config: AgentConfig, log: Logger, events: Agent
     limitHit: (limit) => metrics.limitHit(limit),
   });
   const link = new LinkStream(config, sessions);
+  const isAuthorized = authorizer(config.token);
   const channels = new ChannelServer();
   // Executions take as long as they take; a body that trickles in does not.
   const server = createServer(
     { requestTimeout: 300_000, noDelay: true },
-    createApp({ config, sessions, link, metrics, log }),
+    createApp({ isAuthorized, sessions, link, metrics, log }),
   );
   server.on('upgrade', (request, socket, head) => {
     try {
-      channels.accept(request, socket, head, admitChannel(request, config, sessions));
+      channels.accept(request, socket, head, admitChannel(request, isAuthorized, sessions));
     } catch (error) {
       refuseUpgrade(socket, error);
     }
@@ -116,8 +117,8 @@ export async function startAgent(config: AgentConfig, log: Logger, events: Agent
   };
 }
 
-function admitChannel(request: IncomingMessage, config: AgentConfig, sessions: Sessions): Session {
-  if (!isAuthorized(request, config))
+function admitChannel(request: IncomingMessage, isAuthorized: IsAuthorized, sessions: Sessions): Session {
+  if (!isAuthorized(request))
     throw new ReplPoolError('UNAUTHENTICATED', "the request does not carry this agent's token");
   const path = new URL(request.url ?? '', 'http://agent').pathname;
   const id = CHANNEL_PATH.exec(path)?.[1];

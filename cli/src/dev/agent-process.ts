@@ -7,6 +7,7 @@ import { shownLog } from './log-line.ts';
 import { nodeStart } from './node-start.ts';
 import { parseProcessLine } from './process-line.ts';
 import { type Start, Supervisor } from './supervisor.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 export interface AgentOptions {
   readonly pool: string;
@@ -52,6 +53,10 @@ export class AgentProcess implements AsyncDisposable {
     });
   }
 
+  get pod(): string {
+    return this.#options.pod;
+  }
+
   /** Where the router finds it, while it listens. */
   get entry(): AgentEndpoint | undefined {
     return this.#entry;
@@ -60,14 +65,8 @@ export class AgentProcess implements AsyncDisposable {
   /** Resolves when its zygotes are warm; rejects where they cannot be. */
   async start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const abort = (): void => this.#warmed.reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
     this.#supervisor.start();
-    try {
-      await this.#warmed.promise;
-    } finally {
-      signal.removeEventListener('abort', abort);
-    }
+    await unlessAborted(this.#warmed, signal);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -82,10 +82,10 @@ async function serve(options: DevOptions, file: PoolFile, auth: AuthConfig, sign
     await Promise.all(agents.map((agent) => agent[Symbol.asyncDispose]()));
   });
   const warmed = await Promise.allSettled(
-    agents.map(async (agent, n) => {
+    agents.map(async (agent) => {
       await agent.start(signal);
       // Or the first request after the banner could come before the agent's word to the router.
-      await router.knows(`${name}-${n}`, signal);
+      await router.knows(agent.pod, signal);
     }),
   );
   signal.throwIfAborted();

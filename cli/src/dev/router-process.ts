@@ -5,6 +5,7 @@ import { shownLog } from './log-line.ts';
 import { nodeStart } from './node-start.ts';
 import { parseProcessLine } from './process-line.ts';
 import { Supervisor } from './supervisor.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 export interface RouterOptions {
   readonly port: number;
@@ -17,9 +18,9 @@ export interface RouterOptions {
 export class RouterProcess implements AsyncDisposable {
   readonly #supervisor: Supervisor;
   readonly #listening = Promise.withResolvers<number>();
+  readonly #ready = new Map<string, PromiseWithResolvers<void>>();
   #agents: readonly AgentEndpoint[] = [];
   #port: number;
-  readonly #ready = new Map<string, PromiseWithResolvers<void>>();
 
   constructor(options: RouterOptions) {
     this.#port = options.port;
@@ -58,14 +59,8 @@ export class RouterProcess implements AsyncDisposable {
   /** Starts it; resolves with its port. */
   async listening(signal: AbortSignal): Promise<number> {
     signal.throwIfAborted();
-    const abort = (): void => this.#listening.reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
     this.#supervisor.start();
-    try {
-      return await this.#listening.promise;
-    } finally {
-      signal.removeEventListener('abort', abort);
-    }
+    return await unlessAborted(this.#listening, signal);
   }
 
   /** The agents that there are from now on. */
@@ -76,15 +71,7 @@ export class RouterProcess implements AsyncDisposable {
 
   /** Resolves once the router has heard from the agent that it takes sessions. */
   async knows(pod: string, signal: AbortSignal): Promise<void> {
-    const { promise, reject } = this.#readyAgent(pod);
-    const abort = (): void => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    try {
-      signal.throwIfAborted();
-      await promise;
-    } finally {
-      signal.removeEventListener('abort', abort);
-    }
+    await unlessAborted(this.#readyAgent(pod), signal);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

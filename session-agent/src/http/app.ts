@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { type AgentConfig, openApiDocument, ReplPoolError } from '@replpool/protocol';
+import { openApiDocument, ReplPoolError } from '@replpool/protocol';
 import express, { type Express } from 'express';
 import type { Logger } from 'pino';
 import type { AgentMetrics } from '../metrics.ts';
@@ -13,20 +13,24 @@ import { problemHandler } from './problem.ts';
 import { runRoute } from './run-route.ts';
 import { sessionRoutes } from './session-routes.ts';
 
-/** Whether a request carries the token that only our router knows; compared in constant time. */
-export function isAuthorized(request: IncomingMessage, config: AgentConfig): boolean {
+/** Whether a request carries the token that only our router knows. */
+export type IsAuthorized = (request: IncomingMessage) => boolean;
+
+/** Compares in constant time, with the expected digest made once. */
+export function authorizer(token: string): IsAuthorized {
   const digest = (text: string) => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(request.headers.authorization ?? ''), digest(`Bearer ${config.token}`));
+  const expected = digest(`Bearer ${token}`);
+  return (request) => timingSafeEqual(digest(request.headers.authorization ?? ''), expected);
 }
 
 export function createApp(parts: {
-  config: AgentConfig;
+  isAuthorized: IsAuthorized;
   sessions: Sessions;
   link: LinkStream;
   metrics: AgentMetrics;
   log: Logger;
 }): Express {
-  const { config, sessions, link, metrics, log } = parts;
+  const { isAuthorized, sessions, link, metrics, log } = parts;
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -43,7 +47,7 @@ export function createApp(parts: {
     response.type(metrics.registry.contentType).send(await metrics.registry.metrics());
   });
   app.use((request, _response, next) => {
-    if (!isAuthorized(request, config))
+    if (!isAuthorized(request))
       throw new ReplPoolError('UNAUTHENTICATED', "the request does not carry this agent's token");
     next();
   });
