@@ -13,7 +13,8 @@ import {
 } from '@replpool/protocol';
 import { defined } from './pool/template.ts';
 import type { Zygote } from './pool/zygote.ts';
-import { Session, type SessionObserver } from './session/session.ts';
+import { Session } from './session/session.ts';
+import type { SessionObserver } from './session/session-options.ts';
 import { hasEnded } from './session/states.ts';
 
 /** Reasons of ended sessions kept for the answer 410. */
@@ -116,6 +117,7 @@ export class Sessions {
   async close(): Promise<void> {
     clearInterval(this.#expiry);
     this.draining = true;
+    await Promise.allSettled([...this.#creating.values()].map(({ session }) => session));
     await Promise.all(this.list().map((session) => session.close('drain')));
   }
 
@@ -140,9 +142,10 @@ export class Sessions {
     const { pool, pod, spec, runDirectory } = this.#config;
     const zygote = this.#zygoteOf(request.template);
     const limits = { ...zygote.template.limits, ...this.#limits(request) };
-    const { worker, warm } = await zygote.acquire();
     const directory = join(runDirectory, 'sessions', id);
-    await mkdir(join(directory, 'work'), { recursive: true, mode: 0o700 });
+    await mkdir(join(directory, 'work'), { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+      throw new ReplPoolError('WORKER_FAILED', 'the session cannot have a working folder', { cause });
+    });
     const session = new Session(
       {
         id,
@@ -167,16 +170,16 @@ export class Sessions {
       this.#sessionObserver(directory),
     );
     try {
+      const { worker, warm } = await zygote.acquire();
       await session.start(worker);
+      this.#live.set(id, session);
+      this.#ended.delete(id);
+      this.#observer.created(session, warm, (performance.now() - began) / 1000);
+      return session;
     } catch (error) {
-      await worker.kill();
       await rm(directory, { recursive: true, force: true });
       throw error;
     }
-    this.#live.set(id, session);
-    this.#ended.delete(id);
-    this.#observer.created(session, warm, (performance.now() - began) / 1000);
-    return session;
   }
 
   #zygoteOf(template: string | undefined): Zygote {

@@ -112,17 +112,17 @@ class Channel {
     switch (message.type) {
       case 'execute': {
         const { type: _type, ...request } = message;
-        const submitted = this.#session.submit(request);
+        const submitted = this.#session.executions.submit(request);
         // An id that has ended produces no events any more; its outcome is sent again as what it was.
         if ('outcome' in submitted) this.#replay(submitted.outcome.id);
         return;
       }
       case 'input': {
         const answer = message.eof ? ({ eof: true } as const) : { value: message.value ?? '' };
-        return this.#session.answerInput(message.execution, answer);
+        return this.#session.executions.answerInput(message.execution, answer);
       }
       case 'interrupt':
-        return this.#session.interrupt(message.execution);
+        return this.#session.executions.interrupt(message.execution);
       case 'complete':
       case 'inspect': {
         const { type, request, code, cursor } = message;
@@ -141,7 +141,7 @@ class Channel {
     const { log } = this.#session;
     new EventReader(
       log,
-      this.#session.firstSeqOf(execution),
+      this.#session.executions.firstSeqOf(execution),
       { write: (event) => this.#sendEvent(event) || true, end: () => undefined },
       {
         execution,

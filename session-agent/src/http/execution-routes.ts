@@ -13,28 +13,29 @@ export function executionRoutes(sessions: Sessions): Router {
     const session = find(request);
     const { wait } = parse(executeQuerySchema, request.query, 'query');
     const body = await readJson(request, executeRequestSchema);
-    const submitted = session.submit(body);
+    const submitted = session.executions.submit(body);
     const format = streamFormat(request);
     const id = 'run' in submitted ? submitted.run.id : submitted.outcome.id;
-    if (wait === 'false') response.status(202).json(session.execution(id));
-    else if (format) streamExecution(response, { session, execution: id, from: session.firstSeqOf(id), format });
+    if (wait === 'false') response.status(202).json(session.executions.get(id));
+    else if (format)
+      streamExecution(response, { session, execution: id, from: session.executions.firstSeqOf(id), format });
     else response.json('run' in submitted ? await submitted.run.ended : submitted.outcome);
   });
   router.get('/v1/sessions/:id/executions', (request, response) => {
-    response.json({ items: find(request).executions() });
+    response.json({ items: find(request).executions.list() });
   });
   router.get('/v1/sessions/:id/executions/:execution', (request, response) => {
-    response.json(find(request).execution(request.params.execution));
+    response.json(find(request).executions.get(request.params.execution));
   });
   router.get('/v1/sessions/:id/executions/:execution/events', (request, response) => {
     const session = find(request);
     const { execution } = request.params;
     const { from } = parse(eventsQuerySchema, request.query, 'query');
-    const start = Math.max(session.firstSeqOf(execution), from ?? 0);
+    const start = Math.max(session.executions.firstSeqOf(execution), from ?? 0);
     streamExecution(response, { session, execution, from: start, format: streamFormat(request) ?? 'ndjson' });
   });
   router.delete('/v1/sessions/:id/executions/:execution', (request, response) => {
-    response.json(find(request).cancel(request.params.execution));
+    response.json(find(request).executions.cancel(request.params.execution));
   });
   return router;
 }

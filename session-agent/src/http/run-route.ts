@@ -14,7 +14,7 @@ export function runRoute(sessions: Sessions): Router {
     const { session } = await sessions.create(create, ownerOf(request));
     const left = once(response, 'close');
     try {
-      const submitted = session.submit({
+      const submitted = session.executions.submit({
         code,
         ...(timeoutSeconds !== undefined && { timeoutSeconds }),
         ...(stdin !== undefined && { stdin }),

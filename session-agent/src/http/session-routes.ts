@@ -47,19 +47,19 @@ export function sessionRoutes(sessions: Sessions): Router {
     response.status(204).end();
   });
   router.post('/v1/sessions/:id/interrupt', (request, response) => {
-    find(request).interrupt();
+    find(request).executions.interrupt();
     response.status(204).end();
   });
   router.post('/v1/sessions/:id/restart', async (request, response) => {
-    const session = find(request);
-    await session.restart();
-    response.json(session.toResource());
+    await find(request).restart();
+    // Anew, for it may have ended meanwhile.
+    response.json(find(request).toResource());
   });
   router.post('/v1/sessions/:id/executions/:execution/input', async (request, response) => {
     const session = find(request);
     const answer: InputRequest = await readJson(request, inputRequestSchema);
-    session.execution(String(request.params.execution));
-    session.answerInput(String(request.params.execution), answer);
+    session.executions.get(String(request.params.execution));
+    session.executions.answerInput(String(request.params.execution), answer);
     response.status(204).end();
   });
   return router;

@@ -19,7 +19,7 @@ export class ExecutionRun {
   status: ExecutionStatus = 'queued';
   executionCount = 0;
   /** Why the agent is ending it; decides the status of a run that is interrupted or killed. */
-  ending: 'interrupt' | 'timeout' | 'restart' | 'delete' | undefined;
+  ending: 'interrupt' | 'timeout' | undefined;
   result: MimeBundle | undefined;
   error: Execution['error'];
   readonly displays: MimeBundle[] = [];

@@ -6,6 +6,17 @@ import type { Frame } from '../worker/link.ts';
 const ANSWER_DEADLINE_MS = 10_000;
 
 type Answer = Extract<FromWorkerFrame, { type: 'opened' | 'reply' | 'problem' }>;
+
+/** What a fork is told when it becomes a session's worker. */
+export interface OpenRequest {
+  readonly session: string;
+  /** The working folder. */
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** The limit of open files. */
+  readonly fileDescriptors: number;
+}
+
 interface Waiting {
   resolve(value: unknown): void;
   reject(error: Error): void;
@@ -23,12 +34,7 @@ export class WorkerRequests {
   }
 
   /** Turns a fork into a session. @throws ReplPoolError WORKER_FAILED */
-  async open(session: {
-    session: string;
-    cwd: string;
-    env: Readonly<Record<string, string>>;
-    fileDescriptors: number;
-  }): Promise<void> {
+  async open(session: OpenRequest): Promise<void> {
     const answer = this.#wait(WorkerRequests.#OPEN);
     this.#send({ type: 'open', ...session });
     await answer;
@@ -43,9 +49,10 @@ export class WorkerRequests {
   }
 
   answer(frame: Answer): void {
-    const waiting = this.#waiting.get(frame.type === 'opened' ? WorkerRequests.#OPEN : frame.request);
+    const request = frame.type === 'opened' ? WorkerRequests.#OPEN : frame.request;
+    const waiting = this.#waiting.get(request);
     if (!waiting) return;
-    this.#waiting.delete(frame.type === 'opened' ? WorkerRequests.#OPEN : frame.request);
+    this.#waiting.delete(request);
     clearTimeout(waiting.timer);
     if (frame.type === 'reply') waiting.resolve(frame.value);
     else if (frame.type === 'problem') waiting.reject(new ReplPoolError(frame.code, frame.message));

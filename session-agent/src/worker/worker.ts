@@ -94,18 +94,20 @@ export class Worker {
         if (worker) worker.#disconnected(error);
       },
     });
-    const deadline = setTimeout(
-      () => connected.reject(new Error('a forked worker did not connect')),
-      READY_DEADLINE_MS,
-    );
+    const deadline = setTimeout(() => {
+      const late = new Error(`a forked worker was not ready within ${READY_DEADLINE_MS / 1000} s`);
+      connected.reject(late);
+      ready.reject(late);
+    }, READY_DEADLINE_MS);
+    let pid: number | undefined;
     try {
-      const pid = await launcher.fork({ zygote, worker: id, socket: hub.path, token, directory });
+      pid = await launcher.fork({ zygote, worker: id, socket: hub.path, token, directory });
       const { link, pipes } = await connected.promise;
       worker = new Worker({ id, pid, launcher, link, pipes, decoders });
       await ready.promise;
       return worker;
     } catch (error) {
-      if (worker) await worker.kill();
+      if (pid !== undefined) await launcher.kill(id, pid);
       throw error;
     } finally {
       clearTimeout(deadline);

@@ -1,0 +1,368 @@
+import { randomUUID } from 'node:crypto';
+import type {
+  ExecuteRequest,
+  Execution,
+  FromWorkerFrame,
+  Limits,
+  Session as SessionResource,
+  WorkerDeathReason,
+  WorkerDied,
+} from '@replpool/protocol';
+import type { OutputStream } from '../worker/worker.ts';
+import { refusal } from './admission.ts';
+import { Deadline } from './deadline.ts';
+import type { EventLog } from './event-log.ts';
+import { ExecutionHistory } from './execution-history.ts';
+import { ExecutionRun } from './execution-run.ts';
+import { InterruptLadder } from './interrupt-ladder.ts';
+import { NamespaceNames } from './namespace-names.ts';
+import { PendingInputs } from './pending-inputs.ts';
+import type { SessionObserver } from './session-options.ts';
+import type { SessionWorker } from './session-worker.ts';
+
+export interface ExecutionsOptions {
+  readonly session: string;
+  readonly limits: Limits;
+  readonly queueLength: number;
+  readonly interruptGraceSeconds: number;
+  /** Where large outcomes are kept. */
+  readonly outcomesFolder: string;
+}
+
+/** What executions need of their session. */
+export interface ExecutionsHost {
+  readonly log: EventLog;
+  /** Runs the code; undefined while there is none, and then executions wait in the queue. */
+  readonly worker: SessionWorker | undefined;
+  readonly stateEpoch: number;
+  readonly circuitOpenMs: number;
+  /** An execution goes to the worker, or the last one has ended. */
+  setBusy(busy: boolean): void;
+  touch(): void;
+}
+
+/** The executions of one session: one runs, others wait first in, first out, and all are remembered by their id. */
+export class Executions implements Disposable {
+  readonly #options: ExecutionsOptions;
+  readonly #host: ExecutionsHost;
+  readonly #observer: SessionObserver;
+  readonly #log: EventLog;
+  readonly #history: ExecutionHistory;
+  readonly #inputs: PendingInputs;
+  readonly #names = new NamespaceNames();
+  #queue: ExecutionRun[] = [];
+  #current: ExecutionRun | undefined;
+  #deadline: Deadline | undefined;
+  #ladder: InterruptLadder | undefined;
+  #count = 0;
+  #usage: SessionResource['usage'] = { cpuMs: 0, wallMs: 0, maxRssBytes: 0 };
+
+  constructor(options: ExecutionsOptions, host: ExecutionsHost, observer: SessionObserver) {
+    this.#options = options;
+    this.#host = host;
+    this.#observer = observer;
+    this.#log = host.log;
+    this.#history = new ExecutionHistory(options.session, options.outcomesFolder);
+    this.#inputs = new PendingInputs(host.log);
+  }
+
+  /** Executions of the present namespace that counted. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The sum of all executions' times, and the highest memory of one. */
+  get usage(): SessionResource['usage'] {
+    return this.#usage;
+  }
+
+  /** The step of ours that ended the worker, where one did. */
+  get killedBy(): 'timeout' | 'interrupt' | undefined {
+    if (!this.#ladder?.killed) return undefined;
+    return this.#current?.ending === 'timeout' ? 'timeout' : 'interrupt';
+  }
+
+  /**
+   * Queues code, or joins the execution that has this id already.
+   * @throws ReplPoolError EXECUTION_ID_REUSED, EPOCH_CHANGED, QUEUE_FULL, CIRCUIT_OPEN, INVALID_REQUEST
+   */
+  submit(request: ExecuteRequest): { run: ExecutionRun } | { outcome: Execution } {
+    const id = request.id ?? randomUUID();
+    const known = this.#history.match(id, request);
+    if (known) return known;
+    this.#admit(request);
+    const { session, limits } = this.#options;
+    const { outputBytes } = limits;
+    const run = new ExecutionRun({ id, session, request, firstSeq: this.#log.lastSeq, outputBytes });
+    this.#history.accept(run);
+    this.#queue.push(run);
+    this.#host.touch();
+    this.#log.append({ type: 'queued', execution: id });
+    this.next();
+    return { run };
+  }
+
+  /** Gives the oldest queued execution to the worker, where that is free. */
+  next(): void {
+    const { worker } = this.#host;
+    if (!worker || this.#current) return;
+    const run = this.#queue.shift();
+    if (!run) return;
+    this.#current = run;
+    this.#host.setBusy(true);
+    const { code, silent = false } = run.request;
+    const executionCount = this.#count + (silent ? 0 : 1);
+    const hasInput = run.stdin !== undefined;
+    worker.send({ type: 'execute', execution: run.id, code, silent, executionCount, hasInput });
+  }
+
+  /** @throws ReplPoolError EXECUTION_NOT_FOUND */
+  get(id: string): Execution {
+    return this.#history.get(id);
+  }
+
+  /** The execution while it is queued or running. */
+  runOf(id: string): ExecutionRun | undefined {
+    return this.#history.running(id);
+  }
+
+  /** Where an execution's events start. @throws ReplPoolError EXECUTION_NOT_FOUND */
+  firstSeqOf(id: string): number {
+    return this.#history.firstSeq(id);
+  }
+
+  list(): Execution[] {
+    return this.#history.list();
+  }
+
+  /**
+   * Answers the oldest pending `input()` of an execution; of any where `execution` is undefined.
+   * @throws ReplPoolError NO_INPUT_PENDING
+   */
+  answerInput(execution: string | undefined, answer: { value: string } | { eof: true }): void {
+    const request = this.#inputs.take(execution);
+    this.#host.touch();
+    this.#host.worker?.send({ type: 'input_reply', request, ...answer });
+    this.#resumeDeadline();
+  }
+
+  /** Interrupts what runs; harmless where nothing does. */
+  interrupt(execution?: string): void {
+    const run = this.#current;
+    if (!run || (execution !== undefined && run.id !== execution)) return;
+    // Where it has not started yet, the ladder is climbed when it does.
+    run.ending ??= 'interrupt';
+    this.#ladder?.climb();
+  }
+
+  /** Cancels a queued execution or interrupts a running one. @throws ReplPoolError EXECUTION_NOT_FOUND */
+  cancel(id: string): Execution {
+    const run = this.#queue.find((each) => each.id === id);
+    if (run) {
+      this.#queue = this.#queue.filter((each) => each !== run);
+      this.#finish(run, 'cancelled');
+    } else this.interrupt(id);
+    return this.#history.get(id);
+  }
+
+  cancelQueued(): void {
+    for (const run of this.#queue.splice(0)) this.#finish(run, 'cancelled');
+  }
+
+  /** The namespace is gone: what ran in it was killed, what waited for it is cancelled. */
+  lose(reason: WorkerDeathReason, message: string): void {
+    const run = this.#current;
+    if (run) this.#killed(run, reason, message);
+    this.cancelQueued();
+    this.#inputs.clear();
+  }
+
+  /** A new namespace; says which names the old one had. */
+  forgetNames(why: string): ReturnType<NamespaceNames['lose']> {
+    this.#count = 0;
+    return this.#names.lose(why);
+  }
+
+  receive(frame: FromWorkerFrame): void {
+    const run = this.#current;
+    if ('execution' in frame && frame.execution !== undefined && frame.execution !== run?.id) {
+      this.#foreign(frame.execution);
+      return;
+    }
+    switch (frame.type) {
+      case 'started':
+        if (run) this.#started(run);
+        return;
+      case 'result':
+        if (run) run.result = { data: frame.data, metadata: frame.metadata };
+        this.#log.append({ type: 'result', execution: frame.execution, data: frame.data, metadata: frame.metadata });
+        return;
+      case 'display':
+      case 'update_display':
+        if (frame.type === 'display') run?.display({ data: frame.data, metadata: frame.metadata });
+        this.#log.append({
+          type: frame.type,
+          ...execution(frame.execution),
+          data: frame.data,
+          metadata: frame.metadata,
+          ...(frame.transient && { transient: frame.transient }),
+        });
+        return;
+      case 'clear_output':
+        this.#log.append({ type: 'clear_output', ...execution(frame.execution), wait: frame.wait });
+        return;
+      case 'error':
+        if (run) run.error = frame.error;
+        this.#log.append({ type: 'error', execution: frame.execution, error: frame.error });
+        return;
+      case 'warning':
+        this.#warn(run, frame.code, frame.message);
+        return;
+      case 'input_request':
+        this.#inputRequested(run, frame);
+        return;
+      case 'input_cancelled':
+        this.#inputs.cancel(frame.request);
+        this.#resumeDeadline();
+        return;
+      case 'finished':
+        if (run) this.#finished(run, frame);
+        return;
+      default:
+        return;
+    }
+  }
+
+  output(stream: OutputStream, text: string): void {
+    if (text === '') return;
+    this.#observer.output(Buffer.byteLength(text));
+    const run = this.#current?.status === 'running' ? this.#current : undefined;
+    if (!run) {
+      this.#log.append({ type: stream, data: text });
+      return;
+    }
+    const { send, hitLimit } = run.output.take(stream, text);
+    if (send !== '') this.#log.append({ type: stream, execution: run.id, data: send });
+    if (!hitLimit) return;
+    this.#observer.limitHit('outputBytes');
+    this.#warn(run, 'OUTPUT_TRUNCATED', `output beyond ${this.#options.limits.outputBytes} bytes is not kept`);
+  }
+
+  [Symbol.dispose](): void {
+    this.#release();
+    this.#history[Symbol.dispose]();
+  }
+
+  #admit(request: ExecuteRequest): void {
+    const { session, limits, queueLength } = this.#options;
+    const { stateEpoch, circuitOpenMs } = this.#host;
+    const load = { session, stateEpoch, limits, queued: this.#queue.length, queueLength, circuitOpenMs };
+    const refused = refusal(request, load);
+    if (refused?.code === 'QUEUE_FULL') this.#observer.limitHit('queue');
+    if (refused) throw refused;
+  }
+
+  /** A frame that names an execution that does not run: the worker is broken or an impostor, and only its own session pays. */
+  #foreign(execution: string): void {
+    const message = `the worker named execution ${execution}, which does not run`;
+    this.#log.append({ type: 'warning', code: 'WORKER_PROTOCOL', message });
+    void this.#host.worker?.kill();
+  }
+
+  #started(run: ExecutionRun): void {
+    run.start();
+    this.#log.append({ type: 'started', execution: run.id });
+    const { interruptGraceSeconds, limits } = this.#options;
+    const ladder = new InterruptLadder({
+      graceMs: interruptGraceSeconds * 1000,
+      ask: () => this.#host.worker?.send({ type: 'interrupt', execution: run.id }),
+      kill: () => {
+        const message = `the code did not stop within ${interruptGraceSeconds} s and was killed`;
+        this.#warn(run, 'INTERRUPT_KILLED', message);
+        void this.#host.worker?.kill();
+      },
+    });
+    this.#ladder = ladder;
+    this.#deadline = new Deadline((run.request.timeoutSeconds ?? limits.executionSeconds) * 1000, () => {
+      run.ending = 'timeout';
+      this.#observer.limitHit('executionSeconds');
+      ladder.climb();
+    });
+    this.#deadline.run();
+    // An interrupt that came between dispatch and start was dropped by the worker.
+    if (run.ending) ladder.climb();
+  }
+
+  #warn(run: ExecutionRun | undefined, code: string, message: string): void {
+    run?.warnings.push({ code, message });
+    this.#log.append({ type: 'warning', ...execution(run?.id), code, message });
+  }
+
+  #inputRequested(run: ExecutionRun | undefined, frame: Extract<FromWorkerFrame, { type: 'input_request' }>): void {
+    if (run?.stdin && frame.execution === run.id) {
+      const line = run.stdin.shift();
+      const answer = line === undefined ? { eof: true } : { value: line };
+      this.#host.worker?.send({ type: 'input_reply', request: frame.request, ...answer });
+      return;
+    }
+    this.#inputs.add(frame);
+    this.#deadline?.hold();
+  }
+
+  /** Time in a pending `input()` does not count. */
+  #resumeDeadline(): void {
+    if (this.#inputs.isEmpty) this.#deadline?.run();
+  }
+
+  #finished(run: ExecutionRun, frame: Extract<FromWorkerFrame, { type: 'finished' }>): void {
+    run.measured(frame);
+    this.#count = frame.executionCount;
+    this.#names.apply(frame.variables);
+    const timedOut = frame.status === 'interrupted' && run.ending === 'timeout';
+    this.#finish(run, timedOut ? 'timeout' : frame.status);
+  }
+
+  /** Ends a run whose worker is gone. */
+  #killed(run: ExecutionRun, reason: WorkerDeathReason, message: string): void {
+    const error: WorkerDied = {
+      code: 'WORKER_DIED',
+      reason,
+      message,
+      how: 'The session comes back with an empty namespace; run again what you need. See `stateEpoch`.',
+    };
+    run.error = error;
+    this.#log.append({ type: 'error', execution: run.id, error });
+    this.#finish(run, run.ending === 'timeout' ? 'timeout' : 'killed');
+  }
+
+  #finish(run: ExecutionRun, status: Execution['status']): void {
+    const wasCurrent = run === this.#current;
+    if (wasCurrent) this.#release();
+    const outcome = run.finish(status);
+    this.#history.finish(run, outcome);
+    this.#usage = {
+      cpuMs: this.#usage.cpuMs + outcome.usage.cpuMs,
+      wallMs: this.#usage.wallMs + outcome.usage.wallMs,
+      maxRssBytes: Math.max(this.#usage.maxRssBytes, outcome.usage.maxRssBytes),
+    };
+    this.#host.touch();
+    if (wasCurrent && this.#host.worker) this.#host.setBusy(false);
+    this.#log.append({ type: 'finished', execution: run.id, status, outcome });
+    this.#observer.executed(outcome);
+    run.settle(outcome);
+    if (wasCurrent) this.next();
+  }
+
+  /** Lets go of the current run and its timers. */
+  #release(): void {
+    this.#current = undefined;
+    this.#deadline?.[Symbol.dispose]();
+    this.#deadline = undefined;
+    this.#ladder?.[Symbol.dispose]();
+    this.#ladder = undefined;
+  }
+}
+
+function execution(id: string | undefined): { execution?: string } {
+  return id === undefined ? {} : { execution: id };
+}

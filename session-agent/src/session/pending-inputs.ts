@@ -1,0 +1,61 @@
+import { type FromWorkerFrame, ReplPoolError, type RequestId } from '@replpool/protocol';
+import type { EventLog } from './event-log.ts';
+
+type InputRequestFrame = Extract<FromWorkerFrame, { type: 'input_request' }>;
+
+interface PendingInput {
+  readonly request: RequestId;
+  readonly execution: string | undefined;
+}
+
+/** The calls of `input()` that wait for an answer, oldest first; threads of one execution may have several. */
+export class PendingInputs {
+  readonly #log: EventLog;
+  #waiting: PendingInput[] = [];
+
+  constructor(log: EventLog) {
+    this.#log = log;
+  }
+
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0;
+  }
+
+  add(frame: InputRequestFrame): void {
+    const { request, execution, prompt, password } = frame;
+    this.#waiting.push({ request, execution });
+    this.#log.append({ type: 'input_request', ...(execution !== undefined && { execution }), prompt, password });
+  }
+
+  /**
+   * Takes the oldest call of an execution, or of any where `execution` is undefined, for whoever answers it.
+   * @throws ReplPoolError NO_INPUT_PENDING
+   */
+  take(execution: string | undefined): RequestId {
+    const pending = this.#waiting.find((each) => execution === undefined || each.execution === execution);
+    if (pending) {
+      this.#done(pending);
+      return pending.request;
+    }
+    throw new ReplPoolError('NO_INPUT_PENDING', 'no input() waits for an answer', {
+      ...(execution !== undefined && { details: { execution } }),
+    });
+  }
+
+  /** The call gave up by itself: it was interrupted. */
+  cancel(request: RequestId): void {
+    const pending = this.#waiting.find((each) => each.request === request);
+    if (pending) this.#done(pending);
+  }
+
+  /** Their worker is gone. */
+  clear(): void {
+    for (const pending of [...this.#waiting]) this.#done(pending);
+  }
+
+  #done(pending: PendingInput): void {
+    this.#waiting = this.#waiting.filter((each) => each !== pending);
+    const { execution } = pending;
+    this.#log.append({ type: 'input_done', ...(execution !== undefined && { execution }) });
+  }
+}

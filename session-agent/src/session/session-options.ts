@@ -1,0 +1,39 @@
+import type { Execution, Isolation, Limits, SessionLostReason } from '@replpool/protocol';
+import type { Worker } from '../worker/worker.ts';
+import type { Session } from './session.ts';
+
+export interface SessionOptions {
+  readonly id: string;
+  readonly pool: string;
+  readonly pod: string;
+  readonly template: string;
+  readonly owner: string;
+  readonly name: string | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string>>;
+  readonly limits: Limits;
+  readonly isolation: Isolation;
+  readonly idleTimeoutSeconds: number;
+  readonly interruptGraceSeconds: number;
+  readonly queueLength: number;
+  readonly onCrash: 'Recover' | 'Lose';
+  /** The session's own folder: `work` in it is the code's working folder. */
+  readonly directory: string;
+  readonly ringBytes: number;
+  readonly logBytes: number;
+  acquireWorker(): Promise<Worker>;
+}
+
+/** Why a session ended: it was deleted, or lost. */
+export type SessionEnd = SessionLostReason | 'deleted';
+
+/** What the owner of the sessions is told. */
+export interface SessionObserver {
+  changed(session: Session): void;
+  ended(session: Session, reason: SessionEnd): void;
+  /** After the worker is gone: the session's folder may be removed. */
+  closed(): Promise<void>;
+  executed(outcome: Execution): void;
+  output(bytes: number): void;
+  limitHit(limit: string): void;
+}
