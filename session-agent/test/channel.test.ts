@@ -1,45 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { CHANNEL_JSON, CHANNEL_MSGPACK, decodeMessage, encodeMessage, type ServerMessage } from '@replpool/protocol';
-import { WebSocket } from 'ws';
+import { CHANNEL_JSON, CHANNEL_MSGPACK } from '@replpool/protocol';
+import { ChannelClient } from './channel-client.ts';
 import { RealAgent } from './real-agent.ts';
-
-/** A client of the channel that keeps all it was sent. */
-class Client {
-  readonly socket: WebSocket;
-  readonly #codec: 'json' | 'msgpack';
-  readonly #messages: ServerMessage[] = [];
-  #arrived = Promise.withResolvers<void>();
-
-  constructor(agent: RealAgent, session: string, protocols: string[], from?: number) {
-    const query = from === undefined ? '' : `?from=${from}`;
-    const url = `${agent.url.replace('http', 'ws')}/v1/sessions/${session}/channel${query}`;
-    this.#codec = protocols[0] === CHANNEL_MSGPACK ? 'msgpack' : 'json';
-    this.socket = new WebSocket(url, protocols, { headers: agent.headers });
-    this.socket.on('message', (data: Buffer) => {
-      this.#messages.push(decodeMessage(data, this.#codec) as ServerMessage);
-      this.#arrived.resolve();
-      this.#arrived = Promise.withResolvers();
-    });
-  }
-
-  send(message: unknown): void {
-    this.socket.send(encodeMessage(message, this.#codec));
-  }
-
-  /** The first message of this type, now or later. */
-  async wait<T extends ServerMessage['type']>(type: T): Promise<Extract<ServerMessage, { type: T }>> {
-    for (;;) {
-      const found = this.#messages.find((message) => message.type === type);
-      if (found) return found as Extract<ServerMessage, { type: T }>;
-      await this.#arrived.promise;
-    }
-  }
-
-  get seqs(): number[] {
-    return this.#messages.flatMap((message) => ('seq' in message && message.type !== 'hello' ? [message.seq] : []));
-  }
-}
 
 describe('the channel', () => {
   let agent: RealAgent;
@@ -56,7 +19,7 @@ describe('the channel', () => {
 
   for (const protocol of [CHANNEL_JSON, CHANNEL_MSGPACK]) {
     it(`greets, runs code and answers input() over ${protocol}`, async () => {
-      const client = new Client(agent, session, [protocol]);
+      const client = new ChannelClient(agent, session, { protocols: [protocol] });
       assert.equal((await client.wait('hello')).session, session);
       client.send({ type: 'execute', id: 'a', code: 'print("é"); input("? ") + "!"' });
       assert.equal((await client.wait('input_request')).prompt, '? ');
@@ -64,18 +27,18 @@ describe('the channel', () => {
       const { outcome } = await client.wait('finished');
       assert.equal(outcome.stdout, 'é\n');
       assert.equal(outcome.result?.data['text/plain'], "'bo!'");
-      client.socket.close();
+      client.close();
     });
   }
 
   it('gives a client that comes back every later event once and in order, and keeps a pending input()', async () => {
-    const first = new Client(agent, session, [CHANNEL_JSON]);
+    const first = new ChannelClient(agent, session);
     await first.wait('hello');
     first.send({ type: 'execute', id: 'a', code: 'print(1); input()' });
     const { seq } = await first.wait('started');
     await first.wait('input_request');
     first.socket.terminate();
-    const second = new Client(agent, session, [CHANNEL_JSON], seq);
+    const second = new ChannelClient(agent, session, { from: seq });
     await second.wait('input_request');
     second.send({ type: 'input', execution: 'a', value: '' });
     await second.wait('finished');
@@ -83,22 +46,22 @@ describe('the channel', () => {
       second.seqs,
       second.seqs.map((_, index) => seq + 1 + index),
     );
-    second.socket.close();
+    second.close();
   });
 
   it('answers what is wrong with a problem that names the field, and goes on', async () => {
-    const client = new Client(agent, session, [CHANNEL_JSON]);
+    const client = new ChannelClient(agent, session);
     await client.wait('hello');
     client.send({ type: 'complete', request: 'r1', code: 1, cursor: 0 });
     const { request, problem } = await client.wait('problem');
     assert.deepEqual([request, problem.code, problem.details?.field], ['r1', 'INVALID_REQUEST', 'code']);
     client.send({ type: 'ping' });
     await client.wait('pong');
-    client.socket.close();
+    client.close();
   });
 
   it('closes with 1007 on what cannot be decoded, and the session goes on', async () => {
-    const client = new Client(agent, session, [CHANNEL_JSON]);
+    const client = new ChannelClient(agent, session);
     await client.wait('hello');
     client.socket.send('{');
     const [code] = (await once(client.socket, 'close')) as [number];
@@ -107,7 +70,7 @@ describe('the channel', () => {
   });
 
   it('refuses a client that speaks no known subprotocol with 400', async () => {
-    const client = new Client(agent, session, ['replpool.v9']);
+    const client = new ChannelClient(agent, session, { protocols: ['replpool.v9'] });
     client.socket.on('error', () => undefined);
     const [, response] = (await once(client.socket, 'unexpected-response')) as [unknown, { statusCode: number }];
     assert.equal(response.statusCode, 400);
@@ -115,10 +78,13 @@ describe('the channel', () => {
   });
 
   it('lets all clients see all events', async () => {
-    const clients = [new Client(agent, session, [CHANNEL_JSON]), new Client(agent, session, [CHANNEL_MSGPACK])];
+    const clients = [
+      new ChannelClient(agent, session),
+      new ChannelClient(agent, session, { protocols: [CHANNEL_MSGPACK] }),
+    ];
     for (const client of clients) await client.wait('hello');
     await agent.run(session, 'print("for all")');
     for (const client of clients) assert.equal((await client.wait('stdout')).data, 'for all\n');
-    for (const client of clients) client.socket.close();
+    for (const client of clients) client.close();
   });
 });

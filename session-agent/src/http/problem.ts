@@ -6,7 +6,18 @@ import type { Logger } from 'pino';
 /** Any error as one of the registry; what is not one is INTERNAL, and its text stays in our log. */
 export function asReplPoolError(error: unknown): ReplPoolError {
   if (error instanceof ReplPoolError) return error;
+  if (isDiskFull(error)) {
+    return new ReplPoolError('INTERNAL', 'the agent could not write a file', {
+      why: 'There is no space left on its disk.',
+      how: 'Delete files or sessions that are not needed any more, or give the pool more disk.',
+      cause: error,
+    });
+  }
   return new ReplPoolError('INTERNAL', 'the agent failed', { cause: error });
+}
+
+function isDiskFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
 }
 
 export function sendProblem(response: ServerResponse, error: ReplPoolError): void {

@@ -1,0 +1,63 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type ReplPoolSpecInput, replPoolSpecSchema } from '@replpool/protocol';
+import { agentMain, agentNodeOptions } from '../src/index.ts';
+import { AgentClient, TOKEN } from './agent-client.ts';
+import { python } from './python.ts';
+
+/** An agent as a process of its own. */
+export class AgentProcess extends AgentClient implements AsyncDisposable {
+  readonly #child: ChildProcess;
+
+  private constructor(url: string, child: ChildProcess) {
+    super(url);
+    this.#child = child;
+  }
+
+  /**
+   * Resolves when the zygotes are warm.
+   * @param options.disk bytes of a file system of its own that holds the run directory; needs user namespaces
+   */
+  static async start(spec: ReplPoolSpecInput, options: { disk?: number } = {}): Promise<AgentProcess> {
+    const folder = mkdtempSync(join(tmpdir(), 'replpool-'));
+    const config = {
+      pool: 'default',
+      pod: 'default-0',
+      listen: { host: '127.0.0.1', port: 0 },
+      token: TOKEN,
+      spec: replPoolSpecSchema.parse(spec),
+      python: python(),
+      runDirectory: join(folder, 'run'),
+    };
+    const env = { ...process.env, REPLPOOL_AGENT_CONFIG: JSON.stringify(config) };
+    const node = [process.execPath, ...agentNodeOptions, '--conditions=source', agentMain];
+    const mount = `mount -t tmpfs -o size=${options.disk} tmpfs ${folder} && exec "$@"`;
+    const [command = '', ...args] =
+      options.disk === undefined
+        ? node
+        : ['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c', mount, 'sh', ...node];
+    const child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'ignore'] });
+    for await (const line of createInterface({ input: child.stdout })) {
+      const said = JSON.parse(line) as { event: string; port?: number; message?: string };
+      if (said.event === 'failed') throw new Error(said.message);
+      if (said.event === 'listening') config.listen.port = said.port ?? 0;
+      if (said.event === 'ready') return new AgentProcess(`http://127.0.0.1:${config.listen.port}`, child);
+    }
+    throw new Error('the agent ended before it was ready');
+  }
+
+  /** Bytes of memory that the process holds. */
+  get residentBytes(): number {
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.#child.pid}/status`, 'utf8'))?.[1]) * 1024;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const exited = once(this.#child, 'exit');
+    this.#child.stdin?.end();
+    await exited;
+  }
+}
