@@ -36,7 +36,7 @@ if (!isSource && !existsSync(built)) {
 const node = major >= 24 ? process.execPath : pinnedNode();
 if (node === undefined) {
   fail(
-    `needs Node.js 24, and this is ${process.version}. The npm package \`node\` brings it: run \`npm ci\` without --ignore-scripts (its install script must run), or put Node.js 24 first in PATH.`,
+    `needs Node.js 24, and this is ${process.version}. The npm package \`node\`, which is installed with this one, brings it: install again without --ignore-scripts and --omit=optional (its install script must run), or put Node.js 24 first in PATH.`,
   );
 } else {
   const args = [...(isSource ? ['--conditions=source', source] : [built]), ...process.argv.slice(2)];

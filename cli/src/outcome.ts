@@ -1,8 +1,8 @@
-import type { EventOf, Execution, ExecutionError } from '@replpool/protocol';
+import type { EventOf, Execution, ExecutionError, SessionEvent } from '@replpool/protocol';
 import { ExitCode } from './failure.ts';
 
 /** What stderr shows of a failed execution: the user's own traceback, or why the worker died and what to do. */
-export function errorText(error: ExecutionError): string {
+function errorText(error: ExecutionError): string {
   if ('traceback' in error) {
     const lines = error.traceback.length > 0 ? error.traceback : [`${error.name}: ${error.message}`];
     return lines.map((line) => (line.endsWith('\n') ? line : `${line}\n`)).join('');
@@ -19,8 +19,24 @@ export function exitCodeOfOutcome(status: Execution['status']): ExitCode {
 }
 
 /** A session that came back without its state says so; other changes of state need no words. */
-export function sessionText(event: EventOf<'session'>): string | undefined {
+function sessionText(event: EventOf<'session'>): string | undefined {
   if (event.restored === undefined && event.lost === undefined) return undefined;
   const lost = event.lost?.map((item) => item.name).join(', ');
   return `replpool: the session is back (${event.reason ?? 'restarted'}), restored: ${event.restored ?? 'nothing'}${lost ? `, lost: ${lost}` : ''}\n`;
+}
+
+/** What stderr shows of an event that is not output; undefined: nothing. */
+export function eventText(event: SessionEvent): string | undefined {
+  switch (event.type) {
+    case 'error':
+      return errorText(event.error);
+    case 'warning':
+      return `replpool: ${event.message} (${event.code})\n`;
+    case 'gap':
+      return `replpool: output is missing here (events ${event.from} to ${event.to})\n`;
+    case 'session':
+      return sessionText(event);
+    default:
+      return undefined;
+  }
 }

@@ -1,7 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { ExitCode, exitCodeOf, failureText } from './failure.ts';
 import { endSignal } from './signals.ts';
-import { target } from './target.ts';
+import { type TargetOptions, target } from './target.ts';
 
 function whole(minimum: number, maximum: number): (text: string) => number {
   return (text) => {
@@ -17,16 +17,15 @@ function collect(value: string, previous: string[]): string[] {
   return [...previous, value];
 }
 
-interface TargetOptions {
-  url?: string;
-  apiKey?: string;
+interface CommandOptions extends TargetOptions {
   pool?: string;
 }
 
 function withTarget(command: Command): Command {
   return command
     .option('--url <url>', 'where the service is (default: $REPLPOOL_URL or http://127.0.0.1:8080)')
-    .option('--api-key <key>', 'key of the service (default: $REPLPOOL_API_KEY)')
+    .option('--api-key-file <file>', 'file with the key of the service (default: the key in $REPLPOOL_API_KEY)')
+    .option('--api-key <key>', 'the key itself; others on this machine can see it while the command runs')
     .option('--pool <name>', 'pool of the session (default: the default pool)');
 }
 
@@ -57,14 +56,14 @@ function program(finished: (code: ExitCode) => void): Command {
     .argument('<file>', 'Python file, - reads the code from stdin')
     .option('--file <path>', 'uploads a file to the working folder (repeatable)', collect, [])
     .option('--timeout <seconds>', 'ends the code after this time', whole(1, 86_400))
-    .action(async (file: string, options: TargetOptions & { file: string[]; timeout?: number }) => {
+    .action(async (file: string, options: CommandOptions & { file: string[]; timeout?: number }) => {
       const { run } = await import('./run/run.ts');
       finished(await run({ ...options, code: file, files: options.file, target: target(options, process.env) }));
     });
 
   withTarget(root.command('repl'))
     .description('an interactive prompt on a session')
-    .action(async (options: TargetOptions) => {
+    .action(async (options: CommandOptions) => {
       const { repl } = await import('./repl/repl.ts');
       finished(await repl({ ...options, target: target(options, process.env) }));
     });

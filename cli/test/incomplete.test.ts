@@ -31,6 +31,11 @@ const table: [boolean, string, string][] = [
   [true, 'an async function', 'async def f():'],
   [false, 'a name that begins like a keyword', 'iffy = {1: 2}'],
   [true, 'match', 'match x:'],
+  [false, 'a statement at the margin behind a block, as pasted', 'def f():\n    x\n\n    y\n\nf()'],
+  [true, 'a clause at the margin', 'if x:\n    y\nelse: z'],
+  [true, 'the last of several blocks', 'if x: y\nz\nif x: y'],
+  [false, 'a block and a comment at the margin, with its empty line', 'if x:\n    y\n# done\n'],
+  [true, 'a block with an empty line in a docstring', 'def f():\n    """a\n\n'],
   [false, 'a variable named match', 'match = 3'],
 ];
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
-import { backoffMs, failuresAfter } from '../src/dev/backoff.ts';
+import { failuresAfter, restartDelayMs } from '../src/dev/restart-delay.ts';
 import { Supervisor } from '../src/dev/supervisor.ts';
 import { isAlive, until } from './support/processes.ts';
 
@@ -91,7 +91,7 @@ describe('the supervisor', () => {
   });
 
   it('waits longer after each failure in a row, up to a limit, and forgets them after a sound life', () => {
-    assert.deepEqual([1, 2, 3, 7, 50].map(backoffMs), [100, 200, 400, 5_000, 5_000]);
+    assert.deepEqual([1, 2, 3, 7, 50].map(restartDelayMs), [100, 200, 400, 5_000, 5_000]);
     assert.equal(failuresAfter(4, 1_000), 5);
     assert.equal(failuresAfter(4, 60_000), 1);
   });

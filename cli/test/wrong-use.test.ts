@@ -17,6 +17,13 @@ describe('replpool', () => {
     ['a pool file that is not there', ['dev', '-f', '/does/not/exist.yaml'], /cannot read \/does\/not\/exist\.yaml/],
     ['a code file that is not there', ['run', '/does/not/exist.py'], /cannot read \/does\/not\/exist\.py/],
     ['a URL that is none', ['run', '-', '--url', 'ftp://x'], /'ftp:\/\/x' is not an http or https URL/],
+    ['a key file that is not there', ['run', '-', '--api-key-file', '/does/not/exist'], /cannot read the key/],
+    [
+      'a key file that holds no key',
+      ['run', '-', '--api-key-file', '/etc/passwd'],
+      /what \/etc\/passwd holds is no key/,
+    ],
+    ['two keys', ['repl', '--api-key', 'a', '--api-key-file', 'b'], /not both/],
     ['keys that are not there', ['dev', '--api-keys', '/does/not/exist.json'], /cannot read the keys/],
   ];
   for (const [what, args, message] of wrong) {

@@ -1,12 +1,31 @@
 import { z } from 'zod';
 import { count, labels, sessionId } from './names.ts';
+import { invalidRequest } from './parse.ts';
 import { sessionLostReason, sessionState } from './session.ts';
 
 /** Where an agent tells routers about its sessions, as NDJSON. */
 export const INTERNAL_STREAM_PATH = '/internal/v1/stream';
 
-/** Who created the session, as the router authenticated the caller. */
+/** What an agent counts under the names of ReplPool, as JSON for a router that adds agents up. */
+export const INTERNAL_METRICS_PATH = '/internal/v1/metrics';
+
+/**
+ * For whom a router asks, as it authenticated the caller; percent-encoded, for a subject may be any text and a header
+ * may not. An agent shows that owner only their own sessions. Without it the holder of the token asks for itself, and
+ * sees all.
+ */
 export const OWNER_HEADER = 'replpool-owner';
+
+export const encodeOwner = (owner: string): string => encodeURIComponent(owner);
+
+/** @throws ReplPoolError INVALID_REQUEST */
+export function decodeOwner(header: string): string {
+  try {
+    return decodeURIComponent(header);
+  } catch {
+    throw invalidRequest(OWNER_HEADER, 'not percent-encoded UTF-8');
+  }
+}
 
 /** The epoch that the router knows; an older one is answered with WRONG_OWNER. */
 export const EPOCH_HEADER = 'replpool-epoch';

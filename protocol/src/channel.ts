@@ -74,7 +74,6 @@ export const channelHelloSchema = z.strictObject({
   state: sessionState,
   protocol: z.int().min(1),
 });
-export type ChannelHello = z.infer<typeof channelHelloSchema>;
 
 export const channelReplySchema = z.strictObject({
   type: z.literal('reply'),

@@ -28,11 +28,13 @@ export type AgentEndpoint = z.infer<typeof agentEndpointSchema>;
 
 /** A key is stored as its SHA-256 in lower-case hex. */
 export const apiKeySchema = z.strictObject({
-  name: z.string().min(1),
+  name: z
+    .string()
+    .min(1)
+    .refine((name) => name.isWellFormed(), 'has half a surrogate pair, which no header can carry'),
   sha256: z.string().regex(/^[0-9a-f]{64}$/, 'not a SHA-256 in lower-case hex'),
   admin: z.boolean().optional(),
 });
-export type ApiKey = z.infer<typeof apiKeySchema>;
 
 export const authConfigSchema = z.discriminatedUnion('mode', [
   z.strictObject({ mode: z.literal('none') }),
@@ -45,6 +47,10 @@ export const routerConfigSchema = z.strictObject({
   listen: listenSchema,
   auth: authConfigSchema,
   agents: z.array(agentEndpointSchema),
+  includeAgentMetrics: z
+    .boolean()
+    .optional()
+    .describe("/metrics has the sum of the agents' too. Not in a cluster, where each of them is scraped itself."),
 });
 export type RouterConfig = z.infer<typeof routerConfigSchema>;
 

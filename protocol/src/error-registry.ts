@@ -259,8 +259,3 @@ export const errorCodes = Object.keys(errorRegistry) as [ErrorCode, ...ErrorCode
 export function errorDefinition(code: ErrorCode): ErrorDefinition {
   return errorRegistry[code];
 }
-
-/** Whether `code` is one of the registry. */
-export function isErrorCode(code: unknown): code is ErrorCode {
-  return typeof code === 'string' && Object.hasOwn(errorRegistry, code);
-}

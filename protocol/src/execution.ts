@@ -16,11 +16,6 @@ export const executionStatuses = [
 export const executionStatus = z.enum(executionStatuses);
 export type ExecutionStatus = z.infer<typeof executionStatus>;
 
-/** The statuses in which an execution can still change. */
-export function isPending(status: ExecutionStatus): boolean {
-  return status === 'queued' || status === 'running';
-}
-
 /** One value in several media types. Text as text; binary as base64 in JSON; `application/json` as it is. */
 export const mimeBundleSchema = z.strictObject({
   data: z.record(z.string(), z.unknown()),
@@ -62,9 +57,8 @@ export type Usage = z.infer<typeof usageSchema>;
 
 /** The bytes that an execution's `stdout` and `stderr` leave out; all of them are in the events. */
 export const truncatedSchema = z.strictObject({ stdout: count, stderr: count });
-export type Truncated = z.infer<typeof truncatedSchema>;
 
-/** A warning's code; `warningCodes` has those of the agent, a worker may add its own. */
+/** A warning's code; `warningCodes` has ours, a worker of another language may add its own. */
 export const warningCode = z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/);
 
 export const warningSchema = z.strictObject({ code: warningCode, message: z.string() });
@@ -112,7 +106,6 @@ export type ExecutionList = z.infer<typeof executionListSchema>;
 export const executeQuerySchema = z.strictObject({
   wait: z.enum(['true', 'false']).optional().describe('false: 202 at once, without waiting for the end.'),
 });
-export type ExecuteQuery = z.infer<typeof executeQuerySchema>;
 
 /** The body of POST …/{execution}/input: a value, or the end of input. */
 export const inputRequestSchema = z.union([

@@ -11,9 +11,6 @@ export type FrameCodec = z.infer<typeof frameCodec>;
 /** The hello must be complete within this time. */
 export const HELLO_TIMEOUT_MS = 10_000;
 
-/** The exit status of a worker that was refused or found no common version (EX_PROTOCOL). */
-export const EXIT_PROTOCOL = 76;
-
 /** A worker's or launcher's first frame, always JSON. Unknown fields are ignored: a newer worker may say more. */
 export const workerHelloSchema = z.object({
   type: z.literal('hello'),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { errorCodes } from './error-registry.ts';
 import { userErrorSchema, warningCode } from './execution.ts';
+import { jsonSafe } from './json-safe.ts';
 import { count, executionId, requestId } from './names.ts';
 import { variableChangesSchema } from './variables.ts';
 
@@ -16,7 +17,10 @@ const environment = z.record(z.string(), z.string());
 const pid = z.int().min(1);
 /** Bytes unread in fds 1 and 2 when the frame was made. */
 const pipes = z.tuple([count, count]);
-const mime = { data: z.record(z.string(), z.unknown()), metadata: z.record(z.string(), z.unknown()) };
+/** Values that come from user code, made fit for JSON at this boundary. */
+const fromUser = z.unknown().transform(jsonSafe);
+const recordFromUser = z.record(z.string(), fromUser);
+const mime = { data: recordFromUser, metadata: recordFromUser };
 const inExecution = { execution: executionId, pipes };
 const perhapsInExecution = { execution: executionId.optional(), pipes };
 const question = { request: requestId, code: z.string(), cursor: count };
@@ -85,7 +89,7 @@ export const toWorkerSchema = z.discriminatedUnion('type', [
 ]);
 export type ToWorkerFrame = z.infer<typeof toWorkerSchema>;
 
-const display = { ...perhapsInExecution, ...mime, transient: z.record(z.string(), z.unknown()).optional() };
+const display = { ...perhapsInExecution, ...mime, transient: recordFromUser.optional() };
 const stdio = { execution: executionId.optional(), data: bytesSchema };
 
 /** Worker → agent. */
@@ -108,18 +112,10 @@ export const fromWorkerSchema = z.discriminatedUnion('type', [
     variables: variableChangesSchema,
     usage: z.strictObject({ cpuMs: z.number().min(0), maxRssBytes: count }),
   }),
-  frame('reply', { request: requestId, value: z.unknown() }),
+  frame('reply', { request: requestId, value: fromUser }),
   frame('problem', { request: requestId, code: z.enum(errorCodes), message: z.string() }),
   heartbeat,
   frame('stdout', stdio),
   frame('stderr', stdio),
 ]);
 export type FromWorkerFrame = z.infer<typeof fromWorkerSchema>;
-
-type Unnumbered<F> = F extends unknown ? Omit<F, 'n' | 'ack'> : never;
-
-/** A frame as its maker writes it; the connection adds `n` and `ack`. */
-export type ToLauncherMessage = Unnumbered<ToLauncherFrame>;
-export type FromLauncherMessage = Unnumbered<FromLauncherFrame>;
-export type ToWorkerMessage = Unnumbered<ToWorkerFrame>;
-export type FromWorkerMessage = Unnumbered<FromWorkerFrame>;

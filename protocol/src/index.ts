@@ -22,6 +22,7 @@ export * from './quantity.ts';
 export * from './replpool.ts';
 export * from './replpool-pod.ts';
 export * from './replpool-status.ts';
+export { type MatchedPath, matchPath } from './route-match.ts';
 export { type Route, type RouteBody, type RouteMethod, routes } from './routes.ts';
 export * from './run.ts';
 export * from './session.ts';

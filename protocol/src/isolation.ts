@@ -3,11 +3,9 @@ import { z } from 'zod';
 /** The walls round a session, from none to a machine of its own. */
 export const isolationLevels = ['None', 'Baseline', 'Hardened', 'Strict'] as const;
 export const isolationLevel = z.enum(isolationLevels);
-export type IsolationLevel = z.infer<typeof isolationLevel>;
 
 /** What enforces the limits: cgroups of a version, rlimits with a watchdog, or nothing. */
 export const cgroupMode = z.enum(['v2', 'v1', 'rlimits', 'none']);
-export type CgroupMode = z.infer<typeof cgroupMode>;
 
 /** Every wall and limit that may stand in `missing`. */
 export const missingWalls = [
@@ -25,7 +23,6 @@ export const missingWalls = [
   'leftover_processes',
 ] as const;
 export const missingWall = z.enum(missingWalls);
-export type MissingWall = z.infer<typeof missingWall>;
 
 /** What holds a session, and what of it does not hold here. */
 export const isolationSchema = z.strictObject({

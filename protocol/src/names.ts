@@ -23,7 +23,8 @@ export const sessionId = z
 /** The id of an execution, chosen by the client or made by the agent. */
 export const executionId = z
   .string()
-  .regex(/^[A-Za-z0-9._:-]{1,128}$/, 'not an id of 1 to 128 characters A-Z a-z 0-9 . _ : -');
+  .regex(/^[A-Za-z0-9._:-]{1,128}$/, 'not an id of 1 to 128 characters A-Z a-z 0-9 . _ : -')
+  .regex(/[^.]/, 'a path has no place for an id of dots alone');
 
 /** What a client or an agent names a question by, so that it knows the answer. */
 export const requestId = z.union([z.string().min(1).max(128), z.int()]);
@@ -43,7 +44,7 @@ export const environment = z.record(
   z
     .string()
     .max(131_072)
-    .refine((value) => !value.includes('\0'), 'contains a NUL'),
+    .refine((value) => !value.includes('\0') && value.isWellFormed(), 'contains a NUL or half a code point'),
 );
 
 /** A time in RFC 3339, in UTC: `2026-11-21T14:30:00.123Z`. */

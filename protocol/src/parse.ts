@@ -8,7 +8,7 @@ interface Finding {
 }
 
 /** `['limits', 'memory']` → `limits.memory`, `['items', 2, 'id']` → `items[2].id`. */
-function pathName(path: readonly PropertyKey[]): string {
+export function pathName(path: readonly PropertyKey[]): string {
   let name = '';
   for (const part of path) {
     if (typeof part === 'number') name += `[${part}]`;
@@ -42,31 +42,28 @@ function findings(issue: z.core.$ZodIssue, prefix: readonly PropertyKey[]): Find
   }
 }
 
-/**
- * INVALID_REQUEST that names the field. `details.field` is the first one that is wrong (empty for the whole value),
- * `details.fields` lists all: `[{field, message}]`.
- *
- * @param error what zod found, or the name of a field
- * @param where what was parsed, such as "body" or "query"; or, for a named field, what is wrong with it
- */
-export function invalidRequest(error: z.core.$ZodError | string, where = 'body'): ReplPoolError {
-  if (typeof error === 'string') {
-    return new ReplPoolError('INVALID_REQUEST', `${error}: ${where}`, {
-      details: { field: error, fields: [{ field: error, message: where }] },
-    });
-  }
-  const found = error.issues.flatMap((issue) => findings(issue, []));
-  const first = found[0] ?? { field: '', message: 'not valid' };
-  const what = first.field === '' ? `${where}: ${first.message}` : `${where}: ${first.field}: ${first.message}`;
-  return new ReplPoolError('INVALID_REQUEST', what, {
-    details: { field: first.field, fields: found },
-    cause: error,
+/** INVALID_REQUEST that names one field and says what is wrong with it, in the shape that `parse` gives. */
+export function invalidRequest(field: string, message: string): ReplPoolError {
+  return new ReplPoolError('INVALID_REQUEST', `${field}: ${message}`, {
+    details: { field, fields: [{ field, message }] },
   });
 }
 
-/** `value` as the schema describes it; throws INVALID_REQUEST naming the field where it is not. */
+/** `details.field` is the first field that is wrong (empty for the whole value), `details.fields` lists all: `[{field, message}]`. */
+function notAsDescribed(cause: z.core.$ZodError, where: string): ReplPoolError {
+  const fields = cause.issues.flatMap((issue) => findings(issue, []));
+  const { field, message } = fields[0] ?? { field: '', message: 'not valid' };
+  const what = field === '' ? `${where}: ${message}` : `${where}: ${field}: ${message}`;
+  return new ReplPoolError('INVALID_REQUEST', what, { details: { field, fields }, cause });
+}
+
+/**
+ * `value` as the schema describes it; throws INVALID_REQUEST naming the field where it is not.
+ *
+ * @param where what is parsed, such as "body" or "query"
+ */
 export function parse<S extends z.ZodType>(schema: S, value: unknown, where = 'body'): z.output<S> {
   const result = z.safeParse(schema, value);
-  if (!result.success) throw invalidRequest(result.error, where);
+  if (!result.success) throw notAsDescribed(result.error, where);
   return result.data;
 }

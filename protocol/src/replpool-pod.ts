@@ -14,7 +14,6 @@ export const environmentVariable = z.strictObject({
   value: z.string().max(131_072).optional(),
   valueFrom: z.strictObject({ secretKeyRef: keyRef.optional(), configMapKeyRef: keyRef.optional() }).optional(),
 });
-export type EnvironmentVariable = z.infer<typeof environmentVariable>;
 
 /** As in a container's `envFrom`. */
 export const environmentSource = z.strictObject({
@@ -22,7 +21,6 @@ export const environmentSource = z.strictObject({
   secretRef: sourceRef.optional(),
   configMapRef: sourceRef.optional(),
 });
-export type EnvironmentSource = z.infer<typeof environmentSource>;
 
 const resourceList = z.record(z.string(), quantitySchema);
 const stringMap = z.record(z.string(), z.string());
@@ -52,4 +50,3 @@ export const podTemplateSchema = z.strictObject({
     .max(16)
     .optional(),
 });
-export type PodTemplate = z.infer<typeof podTemplateSchema>;

@@ -10,7 +10,6 @@ export const replPoolConditions = [
   'IsolationUnavailable',
   'PodsForbidden',
 ] as const;
-export type ReplPoolConditionType = (typeof replPoolConditions)[number];
 
 const conditionSchema = z.strictObject({
   type: z.enum(replPoolConditions),
@@ -20,7 +19,6 @@ const conditionSchema = z.strictObject({
   observedGeneration: count.optional(),
   lastTransitionTime: timestamp,
 });
-export type ReplPoolCondition = z.infer<typeof conditionSchema>;
 
 /** What the operator has seen. */
 export const replPoolStatusSchema = z.strictObject({
@@ -39,4 +37,3 @@ export const replPoolStatusSchema = z.strictObject({
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] })
     .optional(),
 });
-export type ReplPoolStatus = z.infer<typeof replPoolStatusSchema>;

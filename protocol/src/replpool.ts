@@ -59,7 +59,6 @@ export const templateSchema = z.strictObject({
   env: z.array(environmentVariable).max(256).optional(),
   limits: limitsPatchSchema.optional(),
 });
-export type ReplPoolTemplate = z.infer<typeof templateSchema>;
 
 export const sessionsSchema = cel(
   z.strictObject({

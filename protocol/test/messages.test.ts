@@ -6,7 +6,6 @@ import {
   clientMessageSchema,
   eventSchema,
   hitRate,
-  isErrorCode,
   metrics,
   serverMessageSchema,
   sessionGoneReason,
@@ -86,11 +85,6 @@ describe('small things', () => {
   it('a hit rate before the first session is not a number made up', () => {
     assert.equal(hitRate(0, 0), null);
     assert.equal(hitRate(3, 1), 0.75);
-  });
-
-  it('a code is known only if the registry has it itself', () => {
-    assert.equal(isErrorCode('WARMING'), true);
-    assert.equal(isErrorCode('toString'), false);
   });
 
   it("a query's numbers come as text", () => {

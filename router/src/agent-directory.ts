@@ -18,13 +18,19 @@ interface Listed {
   readonly stream: AgentStream;
 }
 
-/** Which agents there are and which session is where: a cache of what the agents' streams say. */
+/**
+ * Which agents there are and which session is where: a cache of what the agents' streams say. A session is lost only
+ * where its agent is known to be gone (no longer listed, or refusing connections) or has it no more; an agent that is
+ * silent keeps its sessions.
+ */
 export class AgentDirectory implements Disposable {
   readonly #log: Logger;
   readonly #agentReady: (pod: string) => void;
   readonly #agents = new Map<string, Listed>();
   readonly #sessions = new Map<string, Located>();
   readonly #tombstones = new Tombstones();
+  /** Told of each session that went with its agent. */
+  lost: (pool: string) => void = () => undefined;
   /** Once an agent was heard the router is ready, and stays so. */
   heardOnce = false;
 
@@ -46,14 +52,6 @@ export class AgentDirectory implements Disposable {
     return this.#tombstones.get(id);
   }
 
-  /** The owners of an agent's sessions. */
-  ownersAt(agent: Agent): Set<string> {
-    const owners = new Set<string>();
-    for (const id of agent.sessions) owners.add(this.#sessions.get(id)?.owner ?? '');
-    owners.delete('');
-    return owners;
-  }
-
   /** The agents that there are from now on. One that is gone, or came back elsewhere, has lost its sessions. */
   setAgents(endpoints: readonly AgentEndpoint[]): void {
     const next = new Map(endpoints.map((endpoint) => [JSON.stringify(endpoint), endpoint]));
@@ -72,6 +70,8 @@ export class AgentDirectory implements Disposable {
   created(agent: Agent, id: string, owner: string, epoch: number): void {
     if (this.#sessions.has(id)) return;
     this.#record(agent, id, { owner, epoch, labels: {} });
+    // Its end may have been noticed first.
+    if (agent.gone) this.#bury(id, 'node');
   }
 
   deleted(id: string): void {
@@ -92,7 +92,8 @@ export class AgentDirectory implements Disposable {
         connectedAt = performance.now();
       },
       message: (message) => this.#hear(agent, message, connectedAt),
-      down: (reason) => this.#down(agent, reason),
+      silent: () => this.#silent(agent),
+      refused: () => this.#gone(agent, 'refuses connections'),
       failed: (err) => {
         // Once for each cause: it is tried again every second.
         const cause = String(err);
@@ -106,7 +107,7 @@ export class AgentDirectory implements Disposable {
 
   #retire({ agent, stream }: Listed): void {
     stream[Symbol.dispose]();
-    this.#down(agent, 'no longer listed');
+    this.#gone(agent, 'is no longer listed');
     agent.http.destroy().catch((err: unknown) => this.#log.warn({ err }, 'an agent’s connections did not end'));
   }
 
@@ -133,8 +134,7 @@ export class AgentDirectory implements Disposable {
 
   #snapshot(agent: Agent, sessions: readonly LinkSession[], connectedAt: number): void {
     if (!agent.up) this.#log.info({ pod: agent.pod, pool: agent.pool, sessions: sessions.length }, 'agent up');
-    agent.up = true;
-    agent.heard = true;
+    agent.cameUp();
     this.heardOnce = true;
     const there = new Set(sessions.map(({ id }) => id));
     for (const id of [...agent.sessions]) {
@@ -164,10 +164,22 @@ export class AgentDirectory implements Disposable {
     this.#tombstones.put(id, { reason, owner: known?.owner });
   }
 
-  #down(agent: Agent, reason: string): void {
+  /** Its sessions may live: a pause of a process or of a network is no death. */
+  #silent(agent: Agent): void {
     if (!agent.up) return;
-    this.#log.warn({ pod: agent.pod, pool: agent.pool, sessions: agent.sessions.size, reason }, 'agent down');
-    for (const id of [...agent.sessions]) this.#bury(id, 'node');
-    agent.wentDown();
+    this.#log.warn({ pod: agent.pod, pool: agent.pool, sessions: agent.sessions.size }, 'agent is silent');
+    agent.wentDown({ gone: false });
+  }
+
+  #gone(agent: Agent, reason: string): void {
+    if (agent.up || agent.sessions.size > 0) {
+      const { pod, pool, sessions } = agent;
+      this.#log.warn({ pod, pool, sessions: sessions.size, reason }, 'agent is gone');
+    }
+    for (const id of [...agent.sessions]) {
+      this.#bury(id, 'node');
+      this.lost(agent.pool);
+    }
+    agent.wentDown({ gone: true });
   }
 }

@@ -1,8 +1,8 @@
 import { ReplPoolError } from '@replpool/protocol';
 import type { Agent } from './agent.ts';
-import { AgentDown, type Outcome } from './forward.ts';
+import type { Outcome } from './forward.ts';
 
-/** How long a broken connection waits to learn whether the agent is dead (410) or only the connection (503). */
+/** How long a broken connection waits to learn whether the agent is gone (410) or only the connection (503). */
 const VERDICT_MS = 300;
 
 export const sessionLost = (id: string, reason: string, cause?: unknown): ReplPoolError =>
@@ -21,7 +21,6 @@ export async function failureOf(
   if (code === 'UND_ERR_HEADERS_TIMEOUT') {
     return new ReplPoolError('AGENT_TIMEOUT', `the agent ${agent.pod} did not answer in time`, { cause: error });
   }
-  const down = error instanceof AgentDown || (!unsent && (await agent.isDownWithin(VERDICT_MS)));
-  if (down && session !== undefined) return sessionLost(session, 'node', error);
-  return agentUnavailable(agent.pod, error);
+  const gone = agent.gone || (!unsent && (await agent.isGoneWithin(VERDICT_MS)));
+  return gone && session !== undefined ? sessionLost(session, 'node', error) : agentUnavailable(agent.pod, error);
 }

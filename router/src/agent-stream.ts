@@ -6,18 +6,22 @@ import {
   INTERNAL_STREAM_PATH,
   parse,
 } from '@replpool/protocol';
-import { backoffMs } from './backoff.ts';
+import { type Backoff, backoffMs } from '@replpool/service';
 
-/** An agent says something every second; silent for this long it is down. */
-export const SILENCE_MS = 2_000;
+/** An agent says something every second; silent for this long it is not asked any more until it speaks. */
+const SILENCE_MS = 2_000;
+/** The first pause is short: a dead agent then refuses, and is known to be gone without waiting for silence. */
+const RECONNECT: Backoff = { firstMs: 50, longestMs: 1_000, jitter: 0.5 };
 const MAX_LINE = 64 * 1024 * 1024;
 
 export interface StreamListener {
   /** Before each connection: what a snapshot on it does not have may have come to be after this moment. */
   connecting(): void;
   message(message: AgentLinkMessage): void;
-  /** No answer for SILENCE_MS, or the connection was refused. Said again only after a message. */
-  down(reason: string): void;
+  /** Not a word for SILENCE_MS. It may live: a pause of its process or of the network looks the same. */
+  silent(): void;
+  /** Its host answered that nothing listens there: the process is gone. */
+  refused(): void;
   /** One connection ended; it is tried again. */
   failed(error: unknown): void;
 }
@@ -56,7 +60,7 @@ export class AgentStream implements Disposable {
     let cause: unknown = new Error('the stream ended');
     request.on('error', (error: NodeJS.ErrnoException) => {
       cause = error;
-      if (error.code === 'ECONNREFUSED') this.#listener.down('connection refused');
+      if (error.code === 'ECONNREFUSED') this.#listener.refused();
     });
     request.on('response', (response) => {
       if (response.statusCode === 200) this.#read(response, request);
@@ -65,8 +69,7 @@ export class AgentStream implements Disposable {
     request.on('close', () => {
       if (this.#disposed || this.#request !== request) return;
       this.#listener.failed(cause);
-      // The first pause is short: a dead agent then refuses, and is known to be down without waiting for silence.
-      this.#retry = setTimeout(() => this.#connect(), backoffMs(this.#attempt));
+      this.#retry = setTimeout(() => this.#connect(), backoffMs(this.#attempt, RECONNECT));
       this.#attempt += 1;
     });
   }
@@ -102,7 +105,7 @@ export class AgentStream implements Disposable {
       if (this.#disposed) return;
       this.#silence.refresh();
       if (performance.now() - this.#lastHeard < SILENCE_MS - 1) return;
-      this.#listener.down(`silent for ${SILENCE_MS} ms`);
+      this.#listener.silent();
       this.#request?.destroy(new Error('silent'));
     });
   }

@@ -8,23 +8,24 @@ const NOTHING: AgentCapacity = { sessions: 0, active: 0, warm: 0, free: 0, hits:
 export class Agent implements Candidate {
   readonly endpoint: AgentEndpoint;
   readonly http: Pool;
-  /** Whether it said something at least once since it is listed. */
-  heard = false;
+  /** Whether it is heard now. Where it is not, its sessions may live all the same. */
   up = false;
+  /** Whether its process is known to be gone, and its sessions with it. */
+  gone = false;
   ready = false;
   draining = false;
   capacity = NOTHING;
   /** Creations under way. */
   pending = 0;
   readonly sessions = new Set<string>();
-  /** Ended when the agent is down: requests and channels under way. */
+  /** Ended when the agent is heard no more: requests and channels under way. */
   readonly #underWay = new Set<() => void>();
-  /** Who waits for a verdict on whether it is down. */
+  /** Who waits for a verdict on whether it is gone. */
   readonly #waiting = new Set<() => void>();
 
   constructor(endpoint: AgentEndpoint) {
     this.endpoint = endpoint;
-    // Without timeouts: an execution may take an hour, and a dead agent is noticed by its silence.
+    // Without timeouts: an execution may take an hour, and an agent that cannot answer is noticed by its silence.
     this.http = new Pool(new URL(endpoint.url).origin, {
       bodyTimeout: 0,
       headersTimeout: 0,
@@ -53,8 +54,15 @@ export class Agent implements Candidate {
     return () => this.#underWay.delete(end);
   }
 
-  wentDown(): void {
+  cameUp(): void {
+    this.up = true;
+    this.gone = false;
+  }
+
+  /** Ends what is under way there. */
+  wentDown({ gone }: { gone: boolean }): void {
     this.up = false;
+    this.gone ||= gone;
     this.ready = false;
     this.capacity = NOTHING;
     for (const end of [...this.#underWay]) end();
@@ -63,9 +71,9 @@ export class Agent implements Candidate {
     this.#waiting.clear();
   }
 
-  /** Whether the agent is down, or is found to be within `ms`: a broken connection alone does not say it. */
-  async isDownWithin(ms: number): Promise<boolean> {
-    if (!this.up) return true;
+  /** Whether the agent is gone, or is found to be within `ms`: a broken connection alone does not say it. */
+  async isGoneWithin(ms: number): Promise<boolean> {
+    if (!this.up) return this.gone;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(done, ms);
       const waiting = this.#waiting;
@@ -76,6 +84,6 @@ export class Agent implements Candidate {
         resolve();
       }
     });
-    return !this.up;
+    return this.gone;
   }
 }

@@ -1,16 +1,25 @@
 import type { Agent } from './agent.ts';
+import { ownHeaders } from './forward-headers.ts';
 
 export interface Asked {
   readonly status: number;
   readonly body: unknown;
 }
 
-/** One small GET to an agent in the router's own name for `owner`; rejects when it does not answer in time. */
-export async function askAgent(agent: Agent, path: string, owner: string, timeoutMs: number): Promise<Asked> {
+/**
+ * One small GET to an agent; rejects when it does not answer in time.
+ * @param owner for whom; undefined: the answer may have everybody's sessions
+ */
+export async function askAgent(
+  agent: Agent,
+  path: string,
+  owner: string | undefined,
+  timeoutMs: number,
+): Promise<Asked> {
   const { statusCode, body } = await agent.http.request({
     method: 'GET',
     path,
-    headers: { authorization: `Bearer ${agent.endpoint.token}`, 'replpool-owner': owner },
+    headers: ownHeaders({ token: agent.endpoint.token, owner }),
     signal: AbortSignal.timeout(timeoutMs),
   });
   const text = await body.text();

@@ -44,6 +44,9 @@ function fromLoopback(headers: IncomingHttpHeaders): Caller | ReplPoolError {
   });
 }
 
+/** Whose sessions an agent may show this caller; undefined: everybody's. */
+export const ownerToAskFor = (caller: Caller): string | undefined => (caller.admin ? undefined : caller.name);
+
 /** Why `caller` may not touch what belongs to `owner`; undefined: it may. */
 export function ownerRefusal(caller: Caller, owner: string | undefined): ReplPoolError | undefined {
   if (owner === undefined || caller.admin || caller.name === owner) return undefined;

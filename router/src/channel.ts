@@ -2,12 +2,12 @@ import type { IncomingMessage } from 'node:http';
 import { connect, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ReplPoolError } from '@replpool/protocol';
+import { refuseUpgrade, toReplPoolError } from '@replpool/service';
 import type { Agent } from './agent.ts';
 import { agentUnavailable } from './agent-failure.ts';
 import { audit, type RouterContext } from './context.ts';
 import { requestHeaders } from './forward-headers.ts';
-import { type Found, lookUp, search } from './locate.ts';
-import { refuseUpgrade, toReplPoolError } from './problem.ts';
+import { type Found, locate } from './locate.ts';
 import { parseSessionPath, type SessionPath } from './session-path.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -70,7 +70,8 @@ export class Channels {
       setTimeout(() => client.destroy(), LINGER_MS).unref();
     });
     if (client instanceof Socket) client.setNoDelay(true);
-    upstream.write(upgradeHead(req, path, found));
+    // As node:http read them, and as undici writes them.
+    upstream.write(upgradeHead(req, path, found), 'latin1');
     upstream.once('data', (first: Buffer) => {
       answered = true;
       client.write(first);
@@ -94,7 +95,7 @@ export class Channels {
       audit(log, 'denied', { session: id, code: caller.code });
       throw caller;
     }
-    const found = lookUp(directory, id, caller) ?? (await search(directory, id, caller));
+    const found = await locate(directory, id, caller);
     if (!(found instanceof ReplPoolError)) return found;
     if (found.status === 403) audit(log, 'denied', { owner: caller.name, session: id, code: found.code });
     throw found;

@@ -8,18 +8,27 @@ import {
   runRequestSchema,
   sessionSchema,
 } from '@replpool/protocol';
+import { readJson, resolvePool } from '@replpool/service';
 import type { Agent } from './agent.ts';
 import { agentUnavailable, failureOf } from './agent-failure.ts';
-import { type Caller, ownerRefusal } from './authenticate.ts';
+import type { Caller } from './authenticate.ts';
 import { audit, type RouterContext } from './context.ts';
 import { forward, type Outcome } from './forward.ts';
 import { requestHeaders } from './forward-headers.ts';
 import { lookUp } from './locate.ts';
-import { place, resolvePool } from './placement.ts';
-import { readJson } from './read-json.ts';
+import { place } from './placement.ts';
 
 /** Answers by which an agent says that it did nothing, so that another may be asked. */
 const REFUSALS = new Set([429, 503]);
+
+/** Who is asked for a session. */
+interface Asked {
+  /** By its whole name, whatever the client called it. */
+  readonly pool: string;
+  readonly agents: readonly Agent[];
+  /** Of the session that is there already. */
+  readonly owner?: string | undefined;
+}
 
 /** Creations under way by id: the same id at the same time waits, and then finds its owner. */
 export class Creations {
@@ -32,26 +41,26 @@ export class Creations {
 
   /** `POST /v1/sessions`. */
   async create(caller: Caller, req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const body = parse(createSessionSchema, (await readJson(req)).value);
+    const body = parse(createSessionSchema, await readJson(req));
     const id = body.id ?? randomUUID();
-    const before = this.#underWay.get(id);
-    if (before !== undefined) await before;
+    // Again after each one: of several that waited for the same, the first to go on is what the others wait for.
+    for (let before = this.#underWay.get(id); before !== undefined; before = this.#underWay.get(id)) await before;
     const done = this.#create(caller, { ...body, id }, body.id !== undefined, req, res);
     const settled = done.catch(() => undefined);
     this.#underWay.set(id, settled);
     try {
       await done;
     } finally {
-      if (this.#underWay.get(id) === settled) this.#underWay.delete(id);
+      this.#underWay.delete(id);
     }
   }
 
   /** `POST /v1/run`: the agent makes the session and ends it. */
   async run(caller: Caller, req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const { value, bytes } = await readJson(req);
-    const { pool } = parse(runRequestSchema, value);
-    const agents = this.#candidates(pool, { id: randomUUID() });
-    const outcome = await this.#ask(agents, caller, '/v1/run', bytes, req, res, (status) => REFUSALS.has(status));
+    const body = parse(runRequestSchema, await readJson(req));
+    const { pool, agents } = this.#candidates(body.pool, { id: randomUUID() });
+    const bytes = Buffer.from(JSON.stringify({ ...body, pool }));
+    const outcome = await this.#ask(agents, caller.name, '/v1/run', bytes, req, res, (status) => REFUSALS.has(status));
     if (outcome.kind === 'held') send(res, outcome);
   }
 
@@ -64,10 +73,12 @@ export class Creations {
   ): Promise<void> {
     const { directory, log } = this.#context;
     const { id } = body;
-    const agents = chosen ? this.#knownOwner(id, caller) : undefined;
-    const asked = agents ?? this.#candidates(body.pool, { id, affinityKey: body.affinityKey });
-    const bytes = Buffer.from(JSON.stringify(body));
-    const outcome = await this.#ask(asked, caller, '/v1/sessions', bytes, req, res, () => true);
+    const known = chosen ? this.#known(id, caller) : undefined;
+    const { pool, agents } = known ?? this.#candidates(body.pool, { id, affinityKey: body.affinityKey });
+    // An admin who repeats an id gets the session that its owner has.
+    const owner = known?.owner ?? caller.name;
+    const bytes = Buffer.from(JSON.stringify({ ...body, pool }));
+    const outcome = await this.#ask(agents, owner, '/v1/sessions', bytes, req, res, () => true);
     if (outcome.kind !== 'held') return;
     if (outcome.status === 201 || outcome.status === 200) {
       const { epoch } = parse(
@@ -75,53 +86,49 @@ export class Creations {
         JSON.parse(outcome.body.toString()),
         'agent',
       );
-      const owner = directory.session(id)?.owner ?? caller.name;
       directory.created(outcome.agent, id, owner, epoch);
       if (outcome.status === 201) audit(log, 'create', { owner, session: id });
     }
     send(res, outcome);
   }
 
-  /** The agent that has the id already; throws where the id is another's, lost, or may be where we cannot see. */
-  #knownOwner(id: string, caller: Caller): Agent[] | undefined {
+  /** Where the id is already; throws where it is another's, lost, or may be where we cannot see. */
+  #known(id: string, caller: Caller): Asked | undefined {
     const { directory } = this.#context;
-    const known = directory.session(id);
-    if (known !== undefined) {
-      const refused = ownerRefusal(caller, known.owner);
-      if (refused !== undefined) throw refused;
-      return [known.agent];
+    const found = lookUp(directory, id, caller);
+    if (found !== undefined && !(found instanceof ReplPoolError)) {
+      return { pool: found.agent.pool, agents: [found.agent], owner: found.owner };
     }
-    const gone = lookUp(directory, id, caller);
     // A deleted id may be used again; one whose state was lost must not come back empty in silence.
-    if (gone instanceof ReplPoolError && gone.code !== 'SESSION_NOT_FOUND') throw gone;
-    const unheard = directory.agents.find((agent) => !agent.heard);
+    if (found !== undefined && found.code !== 'SESSION_NOT_FOUND') throw found;
+    const unheard = directory.agents.find((agent) => !agent.up && !agent.gone);
     if (unheard !== undefined && directory.heardOnce) throw agentUnavailable(unheard.pod);
     return undefined;
   }
 
-  #candidates(pool: string | undefined, wish: { id: string; affinityKey?: string | undefined }): readonly Agent[] {
+  #candidates(wanted: string | undefined, wish: { id: string; affinityKey?: string | undefined }): Asked {
     const { agents } = this.#context.directory;
-    const name = resolvePool(
+    const pool = resolvePool(
       agents.map((agent) => agent.pool),
-      pool,
+      wanted,
     );
-    if (name === undefined) {
+    if (pool === undefined) {
       // Without a wish and without an agent the default pool is only not there yet.
-      if (pool === undefined) throw new ReplPoolError('WARMING', 'no agent is listed yet');
-      throw new ReplPoolError('POOL_NOT_FOUND', `there is no pool ${pool}`);
+      if (wanted === undefined) throw new ReplPoolError('WARMING', 'no agent is listed yet');
+      throw new ReplPoolError('POOL_NOT_FOUND', `there is no pool ${wanted}`);
     }
     const placement = place(
-      agents.filter((agent) => agent.pool === name),
+      agents.filter((agent) => agent.pool === pool),
       wish,
     );
-    if ('candidates' in placement) return placement.candidates;
-    throw new ReplPoolError(placement.refusal, `no agent of the pool ${name} takes sessions now`);
+    if ('candidates' in placement) return { pool, agents: placement.candidates };
+    throw new ReplPoolError(placement.refusal, `no agent of the pool ${pool} takes sessions now`);
   }
 
   /** Asks one after the other until one does not refuse. A request that an agent may have begun goes to no other. */
   async #ask(
     agents: readonly Agent[],
-    caller: Caller,
+    owner: string,
     path: string,
     body: Buffer,
     req: IncomingMessage,
@@ -132,7 +139,7 @@ export class Creations {
     let last: ReplPoolError | undefined;
     for (const agent of agents) {
       agent.pending += 1;
-      const outcome = await this.#once(agent, caller, path, body, req, res, holds).finally(() => {
+      const outcome = await this.#once(agent, owner, path, body, req, res, holds).finally(() => {
         agent.pending -= 1;
       });
       if (outcome.kind === 'failed') {
@@ -151,15 +158,19 @@ export class Creations {
 
   #once(
     agent: Agent,
-    caller: Caller,
+    owner: string,
     path: string,
     body: Buffer,
     req: IncomingMessage,
     res: ServerResponse,
     holds: (status: number) => boolean,
   ): Promise<Outcome> {
-    const raw = req.rawHeaders.filter((_, i) => req.rawHeaders[i - (i % 2)]?.toLowerCase() !== 'content-length');
-    const headers = requestHeaders(raw, { token: agent.endpoint.token, owner: caller.name });
+    const ofBody = /^content-(length|type)$/i;
+    const raw = req.rawHeaders.filter((_, i) => !ofBody.test(req.rawHeaders[i - (i % 2)] ?? ''));
+    const headers = requestHeaders([...raw, 'content-type', 'application/json'], {
+      token: agent.endpoint.token,
+      owner,
+    });
     return forward(agent, { method: 'POST', path, headers, body, headersTimeoutMs: 0, holds }, res);
   }
 }

@@ -1,3 +1,5 @@
+import { EPOCH_HEADER, encodeOwner, OWNER_HEADER } from '@replpool/protocol';
+
 // RFC 9110 section 7.6.1; `expect` is answered by the hop that reads the body, which is this one.
 const HOP = new Set([
   'connection',
@@ -15,7 +17,8 @@ const HOP = new Set([
 export interface Hop {
   /** The agent's token. */
   readonly token: string;
-  readonly owner: string;
+  /** For whom the agent is asked; undefined: it does not look at owners, as for an admin. */
+  readonly owner: string | undefined;
   readonly epoch?: number | undefined;
 }
 
@@ -31,8 +34,15 @@ export function requestHeaders(raw: readonly string[], hop: Hop): string[] {
     if (HOP.has(name) || named?.has(name) || isOurs(name)) continue;
     out.push(name, raw[i + 1] ?? '');
   }
-  out.push('authorization', `Bearer ${hop.token}`, 'replpool-owner', hop.owner);
-  if (hop.epoch !== undefined) out.push('replpool-epoch', String(hop.epoch));
+  out.push(...ownHeaders(hop));
+  return out;
+}
+
+/** What only the router says to an agent. */
+export function ownHeaders({ token, owner, epoch }: Hop): string[] {
+  const out = ['authorization', `Bearer ${token}`];
+  if (owner !== undefined) out.push(OWNER_HEADER, encodeOwner(owner));
+  if (epoch !== undefined) out.push(EPOCH_HEADER, String(epoch));
   return out;
 }
 

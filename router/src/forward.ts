@@ -23,9 +23,6 @@ export type Outcome =
   /** The client is gone, or the answer broke off under way and the client's connection with it. */
   | { readonly kind: 'broken'; readonly error: Error };
 
-export class AgentDown extends Error {
-  override readonly name = 'AgentDown';
-}
 class ClientGone extends Error {
   override readonly name = 'ClientGone';
 }
@@ -63,7 +60,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#request = request;
     this.#res = res;
     this.#resolve = resolve;
-    this.#forget = agent.whileUp(() => this.#abort(new AgentDown('the agent went down')));
+    this.#forget = agent.whileUp(() => this.#abort(new Error('the agent is silent or gone')));
     res.on('close', this.#clientClosed);
     if (res.closed) this.#clientClosed();
   }

@@ -1,22 +1,16 @@
-import {
-  parse,
-  type Session,
-  type SessionListQuery,
-  sessionListQuerySchema,
-  sessionListSchema,
-} from '@replpool/protocol';
+import { parse, type Session, type SessionList, sessionListQuerySchema, sessionListSchema } from '@replpool/protocol';
+import { isPool, pageOf } from '@replpool/service';
 import type { Agent } from './agent.ts';
 import type { AgentDirectory } from './agent-directory.ts';
 import { agentUnavailable } from './agent-failure.ts';
 import { askAgent } from './ask-agent.ts';
-import type { Caller } from './authenticate.ts';
-import { pageOf } from './session-list.ts';
+import { type Caller, ownerToAskFor } from './authenticate.ts';
 
 const TIMEOUT_MS = 5_000;
 const PAGE = 1_000;
 
 /** A query string as an object; a name that comes twice has a list. */
-export function queryOf(url: string): Record<string, string | string[]> {
+function queryOf(url: string): Record<string, string | string[]> {
   const search = new URLSearchParams(url.includes('?') ? url.slice(url.indexOf('?')) : '');
   const query: Record<string, string | string[]> = Object.create(null);
   for (const name of new Set(search.keys())) {
@@ -26,22 +20,21 @@ export function queryOf(url: string): Record<string, string | string[]> {
   return query;
 }
 
-/** `GET /v1/sessions`: all agents are asked for what the caller may see, the page is cut here. */
-export async function listSessions(directory: AgentDirectory, caller: Caller, url: string): Promise<unknown> {
+/**
+ * `GET /v1/sessions`: all agents are asked for what the caller may see, the page is cut here. As long as one that may
+ * have some does not answer it is AGENT_UNAVAILABLE: a list that leaves sessions out in silence is worse than none.
+ */
+export async function listSessions(directory: AgentDirectory, caller: Caller, url: string): Promise<SessionList> {
   const query = parse(sessionListQuerySchema, { ...queryOf(url) }, 'query');
-  const asked = directory.agents
-    .filter((agent) => agent.up && mayHave(agent, query))
-    .flatMap((agent) => {
-      const owners = caller.admin ? [...directory.ownersAt(agent)] : [caller.name];
-      return owners.map((owner) => sessionsAt(agent, owner));
-    });
-  return pageOf((await Promise.all(asked)).flat(), query);
+  const { pool } = query;
+  const asked = directory.agents.filter((agent) => pool === undefined || isPool(agent.pool, pool));
+  const unheard = asked.find((agent) => !agent.up);
+  if (unheard !== undefined) throw agentUnavailable(unheard.pod);
+  const lists = await Promise.all(asked.map((agent) => sessionsAt(agent, ownerToAskFor(caller))));
+  return pageOf(lists.flat(), query);
 }
 
-const mayHave = (agent: Agent, { pool }: SessionListQuery): boolean =>
-  pool === undefined || agent.pool === pool || agent.pool.endsWith(`:${pool}`);
-
-async function sessionsAt(agent: Agent, owner: string): Promise<Session[]> {
+async function sessionsAt(agent: Agent, owner: string | undefined): Promise<Session[]> {
   const sessions: Session[] = [];
   let next: string | undefined;
   do {
@@ -53,7 +46,6 @@ async function sessionsAt(agent: Agent, owner: string): Promise<Session[]> {
       sessions.push(...page.items);
       next = page.continue;
     } catch (cause) {
-      // A list that leaves sessions out in silence is worse than none.
       throw agentUnavailable(agent.pod, cause);
     }
   } while (next !== undefined);

@@ -1,6 +1,8 @@
 import { type MetricDefinition, metrics } from '@replpool/protocol';
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Logger } from 'pino';
+import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { AgentDirectory } from './agent-directory.ts';
+import { agentMetrics, type MetricsJson } from './agent-metrics.ts';
 
 const BUCKETS = [0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600];
 
@@ -23,7 +25,20 @@ export class RouterMetrics {
   readonly #counters = new Map<string, Counter.Internal>();
   readonly #timers = new Map<string, Histogram.Internal<'route'>>();
 
-  constructor(directory: AgentDirectory) {
+  readonly #lost = new Counter({
+    ...options(metrics.sessionsLostTotal),
+    labelNames: ['pool', 'reason'],
+    registers: [this.#registry],
+  });
+  readonly #directory: AgentDirectory;
+  readonly #log: Logger;
+  readonly #includeAgents: boolean;
+
+  /** @param includeAgents whether `text` has the sum of what the agents count */
+  constructor(directory: AgentDirectory, log: Logger, includeAgents: boolean) {
+    this.#directory = directory;
+    this.#log = log;
+    this.#includeAgents = includeAgents;
     new Gauge({
       ...options(metrics.agentUp),
       labelNames: ['pool', 'pod'],
@@ -39,8 +54,16 @@ export class RouterMetrics {
     return this.#registry.contentType;
   }
 
-  text(): Promise<string> {
-    return this.#registry.metrics();
+  async text(): Promise<string> {
+    if (!this.#includeAgents) return await this.#registry.metrics();
+    const own = (await this.#registry.getMetricsAsJSON()) as MetricsJson;
+    const agents = await Promise.all(this.#directory.agents.map((agent) => agentMetrics(agent, this.#log)));
+    return await AggregatorRegistry.aggregate([own, ...agents]).metrics();
+  }
+
+  /** A session went with its agent, which cannot count it any more. */
+  lost(pool: string): void {
+    this.#lost.inc({ pool, reason: 'node' });
   }
 
   observe(route: string, code: number, startedAt: number): void {

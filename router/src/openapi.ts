@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { ReplPoolError } from '@replpool/protocol';
 
-/** Where the generated document lies beside the protocol package, or at the repository's root. */
-const PLACES = ['../openapi.json', '../../openapi.json'];
+/** Where the generated document lies, seen from the protocol package: at the repository's root, or within what was published. */
+const PLACES = ['../../openapi.json', './openapi.json'];
 
 export async function readOpenApi(): Promise<Buffer> {
   const base = import.meta.resolve('@replpool/protocol');

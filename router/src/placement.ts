@@ -18,9 +18,7 @@ export interface Wish {
 
 export type Refusal = 'WARMING' | 'DRAINING';
 
-export type Placement<C extends Candidate> =
-  | { readonly candidates: readonly C[]; readonly exhausted: boolean }
-  | { readonly refusal: Refusal };
+export type Placement<C extends Candidate> = { readonly candidates: readonly C[] } | { readonly refusal: Refusal };
 
 /** A creation asks at most this many agents before it gives up. */
 export const MAX_ATTEMPTS = 8;
@@ -47,14 +45,7 @@ export function place<C extends Candidate>(agents: readonly C[], wish: Wish): Pl
     roomy[0] = second;
     roomy[1] = first;
   }
-  return { candidates: [...roomy, ...full].slice(0, MAX_ATTEMPTS), exhausted: roomy.length === 0 };
-}
-
-/** `name` finds `namespace:name` too; without a name it is the first pool. Undefined: there is no such pool. */
-export function resolvePool(pools: Iterable<string>, wanted: string | undefined): string | undefined {
-  const all = [...pools];
-  if (wanted === undefined) return all[0];
-  return all.find((pool) => pool === wanted) ?? all.find((pool) => pool.endsWith(`:${wanted}`));
+  return { candidates: [...roomy, ...full].slice(0, MAX_ATTEMPTS) };
 }
 
 const room = (agent: Candidate): number => agent.free - agent.pending;

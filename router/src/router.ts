@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type AgentEndpoint, ReplPoolError, type RouterConfig } from '@replpool/protocol';
+import { type AgentEndpoint, invalidRequest, matchPath, ReplPoolError, type RouterConfig } from '@replpool/protocol';
+import { notServed, pathOf, sendProblem, toReplPoolError } from '@replpool/service';
 import type { Express } from 'express';
 import { type Logger, pino } from 'pino';
 import { AgentDirectory } from './agent-directory.ts';
@@ -11,16 +12,13 @@ import { audit, type RouterContext } from './context.ts';
 import { Creations } from './create.ts';
 import { isLoopbackName } from './loopback.ts';
 import { RouterMetrics } from './metrics.ts';
-import { sendProblem, toReplPoolError } from './problem.ts';
-import { parseSessionPath, routeOf } from './session-path.ts';
+import { type PathProblem, parseSessionPath, type SessionPath } from './session-path.ts';
 import { proxySession } from './session-proxy.ts';
 
 /** In-flight requests get this long at the end. */
 const CLOSE_MS = 3_000;
 /** An upload may take its time; the default of five minutes would cut it. */
 const REQUEST_TIMEOUT_MS = 3_600_000;
-const OPEN_PATHS = new Set(['/healthz', '/readyz', '/metrics', '/openapi.json']);
-const APP_ROUTES = new Set([...OPEN_PATHS, '/v1/pools', '/v1/sessions', '/v1/run']);
 
 /** A running router. */
 export interface Router extends AsyncDisposable {
@@ -47,7 +45,8 @@ export async function startRouter(
     });
   }
   const directory = new AgentDirectory(log, agentReady);
-  const metrics = new RouterMetrics(directory);
+  const metrics = new RouterMetrics(directory, log, config.includeAgentMetrics ?? false);
+  directory.lost = (pool) => metrics.lost(pool);
   const context: RouterContext = { directory, metrics, log, authenticate: authenticator(config.auth) };
   const channels = new Channels(context);
   const app = createApp(context, new Creations(context));
@@ -91,39 +90,45 @@ function answer(
 ): void {
   const startedAt = performance.now();
   const url = req.url ?? '';
-  const path = parseSessionPath(url);
-  const route = typeof path === 'object' ? routeOf(path.rest) : appRoute(url);
+  const matched = matchPath(pathOf(req));
   res.once('close', () => {
     // 499 as nginx has it: the client went away before there was a status.
-    context.metrics.observe(route, res.headersSent ? res.statusCode : 499, startedAt);
+    context.metrics.observe(matched?.path ?? 'other', res.headersSent ? res.statusCode : 499, startedAt);
   });
-  const open = mode !== 'none' && OPEN_PATHS.has(url);
+  const open = mode !== 'none' && matched?.open === true;
   const caller: Caller | ReplPoolError = open ? { name: '', admin: false } : context.authenticate(req.headers);
   if (caller instanceof ReplPoolError) {
     audit(context.log, 'denied', { code: caller.code, method: req.method ?? '', path: url.slice(0, 200) });
     sendProblem(res, caller);
-  } else if (typeof path === 'object') {
+    return;
+  }
+  const path = parseSessionPath(url);
+  const refused = pathRefusal(path) ?? notServed(req, matched);
+  if (refused !== undefined) sendProblem(res, refused);
+  else if (typeof path === 'object') {
     proxySession(context, caller, path, req, res).catch((thrown: unknown) => {
       const error = toReplPoolError(thrown);
       if (error.code === 'INTERNAL') context.log.error({ err: error }, 'a request failed');
       sendProblem(res, error);
     });
-  } else if (path === 'not-a-session') {
+  } else {
     // Express has no type for locals set from outside before it runs.
     Object.assign(res, { locals: { caller } });
     app(req, res);
-  } else sendProblem(res, pathError(path));
+  }
 }
 
-const pathError = (problem: 'dot-segment' | 'bad-id'): ReplPoolError =>
-  problem === 'bad-id'
-    ? new ReplPoolError('SESSION_NOT_FOUND', 'there is no such session', { why: 'the id of a session is a UUID' })
-    : new ReplPoolError('INVALID_REQUEST', 'path: has a dot segment or a backslash', { details: { field: 'path' } });
-
-function appRoute(url: string): string {
-  const path = url.split('?', 1)[0] ?? '';
-  if (APP_ROUTES.has(path)) return path;
-  return path.startsWith('/v1/pools/') ? '/v1/pools/{pool}' : 'other';
+function pathRefusal(path: SessionPath | PathProblem): ReplPoolError | undefined {
+  switch (path) {
+    case 'bad-id':
+      return new ReplPoolError('SESSION_NOT_FOUND', 'there is no such session', {
+        why: 'the id of a session is a UUID',
+      });
+    case 'dot-segment':
+      return invalidRequest('path', 'has a dot segment or a backslash');
+    default:
+      return undefined;
+  }
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {

@@ -8,7 +8,7 @@ export interface SessionPath {
 
 export type PathProblem = 'not-a-session' | 'dot-segment' | 'bad-id';
 
-export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const PREFIX = '/v1/sessions/';
 // A dot segment, or a backslash, would be resolved by an agent's URL parser and could name another session than the
 // one whose owner we checked (WHATWG URL, "double-dot URL path segment", which counts %2e as a dot).
@@ -27,27 +27,4 @@ export function parseSessionPath(url: string): SessionPath | PathProblem {
   const id = rawId.toLowerCase();
   if (!UUID.test(id)) return 'bad-id';
   return { id, rest, target: PREFIX + id + rest + (query === -1 ? '' : url.slice(query)) };
-}
-
-const COLLECTIONS: ReadonlyMap<string, string> = new Map([
-  ['executions', '{execution}'],
-  ['checkpoints', '{checkpoint}'],
-  ['variables', '{name}'],
-  ['files', '{path}'],
-]);
-const ACTIONS = new Set(['interrupt', 'restart', 'undo', 'fork', 'restore', 'complete', 'inspect', 'channel']);
-
-/** The metric label of what follows a session's id: one of a fixed few, whatever a client sends. */
-export function routeOf(rest: string): string {
-  const base = '/v1/sessions/{id}';
-  const [, first = '', second, third, ...more] = rest.split('/');
-  if (rest === '') return base;
-  if (ACTIONS.has(first) && second === undefined) return `${base}/${first}`;
-  if (first === 'transaction' && (second === 'commit' || second === 'rollback')) return `${base}/transaction/${second}`;
-  const item = COLLECTIONS.get(first);
-  if (item === undefined) return 'other';
-  if (second === undefined) return `${base}/${first}`;
-  if (first === 'files' || third === undefined) return `${base}/${first}/${item}`;
-  const known = first === 'executions' && (third === 'events' || third === 'input') && more.length === 0;
-  return known ? `${base}/executions/{execution}/${third}` : 'other';
 }

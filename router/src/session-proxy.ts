@@ -1,13 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ReplPoolError } from '@replpool/protocol';
+import { announcedTooLarge, bodyTooLarge, readBytes, sendProblem } from '@replpool/service';
 import { failureOf } from './agent-failure.ts';
 import type { Caller } from './authenticate.ts';
 import { audit, type RouterContext } from './context.ts';
 import { forward } from './forward.ts';
 import { requestHeaders } from './forward-headers.ts';
-import { lookUp, search } from './locate.ts';
-import { sendProblem } from './problem.ts';
-import { announcedTooLarge, readBytes, tooLarge } from './read-json.ts';
+import { locate } from './locate.ts';
 import type { SessionPath } from './session-path.ts';
 
 /** A body up to this size is read whole and sent with its head in one packet; larger ones stream. */
@@ -24,7 +23,7 @@ export async function proxySession(
 ): Promise<void> {
   const { directory, log } = context;
   const { id } = path;
-  const found = lookUp(directory, id, caller) ?? (await search(directory, id, caller));
+  const found = await locate(directory, id, caller);
   if (found instanceof ReplPoolError) {
     if (found.status === 403) audit(log, 'denied', { owner: caller.name, session: id, code: found.code });
     sendProblem(res, found);
@@ -32,7 +31,7 @@ export async function proxySession(
   }
   // Files have the session's disk for a limit; every other body is JSON.
   if (!path.rest.startsWith('/files/') && announcedTooLarge(req)) {
-    sendProblem(res, tooLarge());
+    sendProblem(res, bodyTooLarge());
     return;
   }
   const method = req.method ?? 'GET';
@@ -63,7 +62,7 @@ async function bodyOf(req: IncomingMessage): Promise<Buffer | IncomingMessage | 
   return Number(length) <= SMALL_BODY ? await readBytes(req) : req;
 }
 
-/** An execution may take an hour, and uploads and event streams their time; a dead agent is noticed by its silence. */
+/** An execution may take an hour, and uploads and event streams their time; an agent that cannot answer is noticed by its silence. */
 function answersSoon(method: string, rest: string): boolean {
   return method !== 'POST' && method !== 'PUT' && !rest.endsWith('/events');
 }

@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { WebSocket } from 'ws';
 import { FakeAgent } from './fake-agent.ts';
 import { as, Harness, ids, keys } from './harness.ts';
 
@@ -16,6 +20,40 @@ describe('creating sessions', () => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => it.call('POST', '/v1/sessions', { id: ids.a })));
     assert.deepEqual(answers.map((answer) => answer.status).sort(), [...Array(9).fill(200), 201]);
     assert.equal(it.agents.filter((agent) => agent.sessions.has(ids.a)).length, 1);
+  });
+
+  it('makes one at a time of an id, also where the first of three fails', async () => {
+    await using it = await Harness.start([new FakeAgent('data-1'), new FakeAgent('data-2')]);
+    const first = Promise.withResolvers<void>();
+    let times = 0;
+    let underWay = 0;
+    let most = 0;
+    for (const agent of it.agents) {
+      agent.creating = async () => {
+        const isFirst = times === 0;
+        times += 1;
+        underWay += 1;
+        most = Math.max(most, underWay);
+        await (isFirst ? first.promise : sleep(50));
+        underWay -= 1;
+        return isFirst ? 500 : undefined;
+      };
+    }
+    const create = () => it.call('POST', '/v1/sessions', { id: ids.a });
+    const answers = [create()];
+    await it.until(() => times === 1);
+    answers.push(create(), create());
+    await sleep(50);
+    first.resolve();
+    const statuses = (await Promise.all(answers)).map(({ status }) => status);
+    assert.deepEqual(statuses.sort(), [200, 201, 500]);
+    assert.equal(most, 1);
+    assert.equal(it.agents.filter((agent) => agent.sessions.has(ids.a)).length, 1);
+  });
+
+  it('needs no body', async () => {
+    await using it = await Harness.start();
+    assert.equal((await it.call('POST', '/v1/sessions')).status, 201);
   });
 
   it('asks another agent when one is full, and is 429 with Retry-After when all are', async () => {
@@ -54,6 +92,35 @@ describe('creating sessions', () => {
     });
   }
 
+  it('calls a pool by its whole name to the agent, whatever the client calls it', async () => {
+    await using it = await Harness.start([new FakeAgent('data-1', 'team:data')]);
+    assert.equal((await it.call('POST', '/v1/sessions', { pool: 'data' })).status, 201);
+    assert.deepEqual(JSON.parse(it.agent.seen.at(-1)?.body ?? '').pool, 'team:data');
+  });
+
+  it('gives an admin who repeats an id the session of its owner', async () => {
+    await using it = await Harness.start(undefined, keys);
+    assert.equal((await it.call('POST', '/v1/sessions', { id: ids.a }, as('ann'))).status, 201);
+    assert.equal((await it.call('POST', '/v1/sessions', { id: ids.a }, as('root'))).status, 200);
+    assert.equal((await it.call('GET', `/v1/sessions/${ids.a}`, undefined, as('ann'))).status, 200);
+  });
+
+  it('takes a name that no header can carry as it is', async () => {
+    const name = 'Łukasz\r\nreplpool-epoch: 9';
+    const key = { name, sha256: hash('sha256', 'l-key') };
+    await using it = await Harness.start(undefined, { mode: 'apiKeys', keys: [key] });
+    const created = await it.call('POST', '/v1/sessions', { id: ids.a }, as('l'));
+    assert.equal(created.status, 201);
+    assert.equal(it.agent.sessions.get(ids.a)?.link.owner, name);
+    assert.equal((await it.call('GET', '/v1/sessions', undefined, as('l'))).body.items.length, 1);
+    const channel = new WebSocket(`${it.url}/v1/sessions/${ids.a}/channel`, { headers: as('l') });
+    await once(channel, 'message');
+    const { headers } = it.agent.seen.at(-1) ?? assert.fail();
+    assert.deepEqual([headers['replpool-owner'], headers['replpool-epoch']], [encodeURIComponent(name), '1']);
+    channel.close();
+    await once(channel, 'close');
+  });
+
   it('refuses another owner’s id', async () => {
     await using it = await Harness.start(undefined, keys);
     assert.equal((await it.call('POST', '/v1/sessions', { id: ids.a }, as('ann'))).status, 201);
@@ -65,7 +132,7 @@ describe('creating sessions', () => {
     await using it = await Harness.start();
     it.agent.handle = async (_req, res, body) => void res.end((await body()).toString());
     const answer = await it.call('POST', '/v1/run', { code: '1+1' });
-    assert.deepEqual([answer.status, answer.body], [200, '{"code":"1+1"}']);
+    assert.deepEqual([answer.status, answer.body], [200, '{"code":"1+1","pool":"data"}']);
   });
 });
 
@@ -89,6 +156,16 @@ describe('listing sessions', () => {
     assert.equal(odd.body.items.length, 3);
     assert.equal((await it.call('GET', '/v1/sessions?continue=nonsense')).body.details.field, 'continue');
     assert.equal((await it.call('GET', '/v1/sessions?limit=0')).body.details.field, 'limit');
+  });
+
+  it('is 503 while a listed agent that may have some is not heard', async () => {
+    await using it = await Harness.start();
+    const deaf = { pod: 'small-1', pool: 'small', url: 'http://127.0.0.1:9', token: 't' };
+    it.router.setAgents([it.agent.endpoint, deaf]);
+    const all = await it.call('GET', '/v1/sessions');
+    assert.deepEqual([all.status, all.body.code], [503, 'AGENT_UNAVAILABLE']);
+    assert.ok(all.headers['retry-after']);
+    assert.equal((await it.call('GET', '/v1/sessions?pool=data')).status, 200);
   });
 
   it('shows each owner their own, and an admin all', async () => {

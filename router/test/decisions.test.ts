@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { requestHeaders } from '../src/forward-headers.ts';
 import { foreignReason } from '../src/loopback.ts';
-import { parseSessionPath, routeOf } from '../src/session-path.ts';
+import { parseSessionPath } from '../src/session-path.ts';
 import { Tombstones } from '../src/tombstones.ts';
 import { ids } from './harness.ts';
 
@@ -42,12 +42,6 @@ describe('the path of a session', () => {
       assert.equal(parseSessionPath(`/v1/sessions/${ids.a}${way}`), 'dot-segment', way);
     }
   });
-  it('has one of few metric labels, whatever comes', () => {
-    assert.equal(routeOf('/executions/x1/events'), '/v1/sessions/{id}/executions/{execution}/events');
-    assert.equal(routeOf('/files/a/b/c'), '/v1/sessions/{id}/files/{path}');
-    assert.equal(routeOf('/nonsense/1'), 'other');
-    assert.equal(routeOf('/constructor'), 'other');
-  });
 });
 
 describe('headers to an agent', () => {
@@ -57,6 +51,14 @@ describe('headers to an agent', () => {
     assert.deepEqual(requestHeaders(raw, { token: 't', owner: 'ann', epoch: 3 }), [
       ...['traceparent', '00-1', 'authorization', 'Bearer t', 'replpool-owner', 'ann', 'replpool-epoch', '3'],
     ]);
+  });
+});
+
+describe('the owner in the headers to an agent', () => {
+  it('is any text as ASCII, and left out where all may be seen', () => {
+    const said = requestHeaders([], { token: 't', owner: 'Łukasz\r\nx: y' });
+    assert.deepEqual(said.slice(2), ['replpool-owner', '%C5%81ukasz%0D%0Ax%3A%20y']);
+    assert.deepEqual(requestHeaders([], { token: 't', owner: undefined }), ['authorization', 'Bearer t']);
   });
 });
 

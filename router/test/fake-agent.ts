@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import type { AgentEndpoint, LinkSession, Session } from '@replpool/protocol';
+import { type AgentEndpoint, decodeOwner, type LinkSession, OWNER_HEADER, type Session } from '@replpool/protocol';
 import { WebSocketServer } from 'ws';
 
 export interface Seen {
@@ -15,7 +15,9 @@ let created = 0;
 
 /**
  * NOT the agent: a small server with an agent's stream, sessions and channel over real sockets, for the router's tests.
- * `handle` replaces what it does with requests; `silence()` lets it live without a word, `kill()` cuts everything.
+ * `handle` replaces what it does with requests, `creating` may refuse a creation with a status; `silence()` lets it live
+ * without a word until `speak()`, `kill()` cuts everything. That a real agent does alike is tested in
+ * cli/test/router-and-agent.test.ts.
  */
 export class FakeAgent implements AsyncDisposable {
   readonly pod: string;
@@ -24,6 +26,7 @@ export class FakeAgent implements AsyncDisposable {
   readonly sessions = new Map<string, { link: LinkSession; session: Session }>();
   readonly seen: Seen[] = [];
   handle: Handler | undefined;
+  creating: (() => Promise<number | undefined>) | undefined;
   full = false;
   refuseUpgrades = false;
   /** Bytes that came on a connection whose upgrade was refused. */
@@ -34,6 +37,7 @@ export class FakeAgent implements AsyncDisposable {
   readonly #streams = new Set<ServerResponse>();
   readonly #sockets = new Set<Socket>();
   #heartbeat: NodeJS.Timeout | undefined;
+  #silent = false;
 
   constructor(pod: string, pool = 'data') {
     this.pod = pod;
@@ -72,7 +76,7 @@ export class FakeAgent implements AsyncDisposable {
     await new Promise<void>((resolve) => server.listen(this.#port, '127.0.0.1', resolve));
     this.#port = (server.address() as AddressInfo).port;
     this.#server = server;
-    this.#heartbeat = setInterval(() => this.say({ type: 'heartbeat' }), 1_000);
+    this.speak();
     return this;
   }
 
@@ -83,7 +87,13 @@ export class FakeAgent implements AsyncDisposable {
   /** Lives, holds its connections, says nothing any more. */
   silence(): void {
     clearInterval(this.#heartbeat);
-    this.handle = () => undefined;
+    this.#silent = true;
+  }
+
+  speak(): void {
+    clearInterval(this.#heartbeat);
+    this.#heartbeat = setInterval(() => this.say({ type: 'heartbeat' }), 1_000);
+    this.#silent = false;
   }
 
   async kill(): Promise<void> {
@@ -143,6 +153,7 @@ export class FakeAgent implements AsyncDisposable {
   }
 
   async #answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    if (this.#silent) return;
     if (req.headers.authorization !== `Bearer ${this.token}`) {
       json(res, 401, { code: 'UNAUTHENTICATED' });
       return;
@@ -162,23 +173,31 @@ export class FakeAgent implements AsyncDisposable {
     }
     const body = (await read(req)).toString();
     this.#see(req, body);
-    this.#api(req, res, url, body);
+    await this.#api(req, res, url, body);
   }
 
-  #api(req: IncomingMessage, res: ServerResponse, url: URL, body: string): void {
-    const owner = String(req.headers['replpool-owner']);
+  async #api(req: IncomingMessage, res: ServerResponse, url: URL, body: string): Promise<void> {
+    const header = req.headers[OWNER_HEADER];
+    const owner = header === undefined ? undefined : decodeOwner(String(header));
     if (url.pathname === '/v1/sessions' && req.method === 'POST') {
+      const refused = await this.creating?.();
+      if (refused !== undefined) {
+        json(res, refused, {});
+        return;
+      }
       if (this.full) {
         json(res, 429, { code: 'POOL_EXHAUSTED' });
         return;
       }
       const { id, labels } = JSON.parse(body) as { id: string; labels?: Record<string, string> };
       const known = this.sessions.get(id);
-      json(res, known ? 200 : 201, known?.session ?? this.add(id, owner, labels));
+      if (known !== undefined && known.link.owner !== owner) json(res, 403, { code: 'FORBIDDEN' });
+      else json(res, known ? 200 : 201, known?.session ?? this.add(id, owner ?? 'anonymous', labels));
       return;
     }
     if (url.pathname === '/v1/sessions') {
-      const items = [...this.sessions.values()].filter(({ link }) => link.owner === owner).map((it) => it.session);
+      const visible = [...this.sessions.values()].filter(({ link }) => owner === undefined || link.owner === owner);
+      const items = visible.map((it) => it.session);
       json(res, 200, { items });
       return;
     }

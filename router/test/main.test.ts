@@ -6,10 +6,9 @@ import { routerMain } from '../src/index.ts';
 import { FakeAgent } from './fake-agent.ts';
 
 function start(config: object): ChildProcess {
-  return spawn(process.execPath, ['--conditions=source', routerMain], {
-    env: { ...process.env, REPLPOOL_ROUTER_CONFIG: JSON.stringify(config) },
-    stdio: ['pipe', 'pipe', 'ignore'],
-  });
+  const child = spawn(process.execPath, ['--conditions=source', routerMain], { stdio: ['pipe', 'pipe', 'ignore'] });
+  child.stdin.write(`${JSON.stringify(config)}\n`);
+  return child;
 }
 
 async function portOf(child: ChildProcess): Promise<number> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { type Candidate, MAX_ATTEMPTS, place, resolvePool } from '../src/placement.ts';
+import { type Candidate, MAX_ATTEMPTS, place } from '../src/placement.ts';
 
 const candidate = fc.record({
   up: fc.boolean(),
@@ -96,11 +96,5 @@ describe('placement', () => {
   it('says WARMING while none is ready and DRAINING where all drain', () => {
     assert.deepEqual(place([{ ...ready(1), pod: 'a', ready: false }], { id: 'x' }), { refusal: 'WARMING' });
     assert.deepEqual(place([{ ...ready(1), pod: 'a', draining: true }], { id: 'x' }), { refusal: 'DRAINING' });
-  });
-
-  it('finds a pool by its name alone, and the first one without a name', () => {
-    assert.equal(resolvePool(['team:data', 'small'], 'data'), 'team:data');
-    assert.equal(resolvePool(['team:data', 'small'], undefined), 'team:data');
-    assert.equal(resolvePool(['team:data'], 'ata'), undefined);
   });
 });

@@ -19,18 +19,22 @@ async function withSession(auth = undefined as Parameters<typeof Harness.start>[
 describe('proxying a session', () => {
   it('passes a stream on line by line, as it comes', async () => {
     await using it = await withSession();
+    let arrived = Promise.withResolvers<void>();
     it.agent.handle = async (_req, res) => {
       for (let i = 0; i < 3; i++) {
         res.write(`${i}\n`);
-        await sleep(100);
+        await arrived.promise;
+        arrived = Promise.withResolvers();
       }
       res.end();
     };
     const answer = await fetch(`${it.url}/v1/sessions/${ids.a}/executions`, { method: 'POST', body: '{}' });
-    const arrived: number[] = [];
-    for await (const _ of answer.body ?? []) arrived.push(performance.now());
-    assert.equal(arrived.length, 3);
-    assert.ok((arrived[2] ?? 0) - (arrived[0] ?? 0) > 150);
+    const lines: string[] = [];
+    for await (const chunk of answer.body ?? []) {
+      lines.push(Buffer.from(chunk).toString());
+      arrived.resolve();
+    }
+    assert.deepEqual(lines, ['0\n', '1\n', '2\n']);
   });
 
   it('sends a stream’s head before its first event', async () => {
@@ -157,7 +161,33 @@ describe('who is let in', () => {
     await using it = await withSession();
     assert.equal((await it.call('GET', '/v2')).body.code, 'NOT_FOUND');
     const wrong = await it.call('DELETE', '/v1/sessions');
-    assert.deepEqual([wrong.body.code, wrong.headers.allow], ['METHOD_NOT_ALLOWED', 'GET, POST, HEAD']);
+    assert.deepEqual([wrong.body.code, wrong.headers.allow], ['METHOD_NOT_ALLOWED', 'POST, GET, HEAD']);
+  });
+
+  const session = `/v1/sessions/${ids.a}`;
+  for (const [method, path, allow] of [
+    ['POST', session, 'GET, HEAD, PATCH, DELETE'],
+    ['GET', `${session}/interrupt`, 'POST'],
+    ['PUT', `${session}/executions/x`, 'GET, HEAD, DELETE'],
+    ['DELETE', `${session}/files`, 'GET, HEAD'],
+    ['OPTIONS', session, 'GET, HEAD, PATCH, DELETE'],
+    ['OPTIONS', '/v1/run', 'POST'],
+  ] as const) {
+    it(`has 405 for ${method} ${path.replace(session, '…')}, before an agent is asked`, async () => {
+      await using it = await withSession();
+      const { status, body, headers } = await it.call(method, path);
+      assert.deepEqual([status, body.code, headers.allow], [405, 'METHOD_NOT_ALLOWED', allow]);
+      assert.equal(it.agent.seen.length, 0);
+    });
+  }
+
+  it('has 404 for paths below a session that there are not, and HEAD for every GET', async () => {
+    await using it = await withSession();
+    assert.equal((await it.call('GET', `${session}/nonsense`)).body.code, 'NOT_FOUND');
+    for (const path of ['/healthz', '/v1/pools', '/v1/sessions', session]) {
+      const { status, body } = await it.call('HEAD', path);
+      assert.deepEqual([status, body], [200, ''], path);
+    }
   });
 
   it('counts requests by route and code', async () => {

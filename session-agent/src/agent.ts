@@ -1,25 +1,19 @@
 import { once } from 'node:events';
-import { mkdir, rm } from 'node:fs/promises';
-import { createServer, type IncomingMessage, STATUS_CODES } from 'node:http';
+import { mkdir } from 'node:fs/promises';
+import { createServer, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
-import type { Duplex } from 'node:stream';
-import {
-  type AgentConfig,
-  chooseSubprotocol,
-  invalidRequest,
-  PROBLEM_CONTENT_TYPE,
-  ReplPoolError,
-} from '@replpool/protocol';
+import { type AgentConfig, chooseSubprotocol, invalidRequest, ReplPoolError } from '@replpool/protocol';
+import { pathOf, refuseUpgrade, toReplPoolError } from '@replpool/service';
 import type { Logger } from 'pino';
 import { authorizer, createApp, type IsAuthorized } from './http/app.ts';
 import { ChannelServer } from './http/channel.ts';
 import { LinkStream } from './http/link-stream.ts';
-import { checkEpoch } from './http/owner.ts';
-import { asReplPoolError } from './http/problem.ts';
+import { checkEpoch, checkOwner } from './http/owner.ts';
 import { isolationOf } from './isolation.ts';
 import { AgentMetrics } from './metrics.ts';
 import { templatesOf } from './pool/template.ts';
 import { Zygote } from './pool/zygote.ts';
+import { removeTree } from './session/remove-tree.ts';
 import type { Session } from './session/session.ts';
 import { Sessions } from './sessions.ts';
 import { WorkerHub } from './worker/hub.ts';
@@ -36,6 +30,9 @@ export interface AgentEvents {
   lost(error: Error): void;
 }
 
+/** An upload may take its time; the default of five minutes would cut it. */
+const REQUEST_TIMEOUT_MS = 3_600_000;
+
 export interface RunningAgent {
   readonly port: number;
   /** Ends all sessions and every process; resolves when none is left. */
@@ -45,26 +42,19 @@ export interface RunningAgent {
 /** @throws ReplPoolError INVALID_REQUEST where the pool demands what this agent cannot enforce */
 export async function startAgent(config: AgentConfig, log: Logger, events: AgentEvents): Promise<RunningAgent> {
   const isolation = isolationOf(config.spec);
+  // What was started is ended in the opposite order, after a start that failed half way too.
+  await using started = new AsyncDisposableStack();
   await mkdir(config.runDirectory, { recursive: true, mode: 0o700 });
+  started.defer(() => removeTree(config.runDirectory));
   const hub = await WorkerHub.listen(join(config.runDirectory, 'agent.sock'));
+  started.defer(() => hub.close());
   let closing = false;
-  const launcher = await Launcher.start(config.python, (error) => {
+  const lost = (error: Error) => {
     if (!closing) events.lost(error);
-  });
-  let announced = false;
-  const zygotes: Zygote[] = [];
-  const changed = () => {
-    link.readinessChanged();
-    for (const zygote of zygotes)
-      if (zygote.state === 'failed') events.failed(`template ${zygote.template.name}: ${zygote.failure}`);
-    if (announced || !zygotes.every((zygote) => zygote.state === 'ready')) return;
-    announced = true;
-    events.ready();
   };
-  for (const template of templatesOf(config.spec)) {
-    const { minIdle } = config.spec.sessions;
-    zygotes.push(new Zygote({ template, launcher, hub, runDirectory: config.runDirectory, minIdle, log, changed }));
-  }
+  const launcher = await Launcher.start(config.python, lost, log);
+  started.defer(() => launcher.shutdown());
+  const zygotes: Zygote[] = [];
   const metrics = new AgentMetrics(config, () => sessions.list().map((session) => session.state));
   const sessions = new Sessions(config, isolation, zygotes, {
     created: (session, warm, seconds) => {
@@ -80,50 +70,89 @@ export async function startAgent(config: AgentConfig, log: Logger, events: Agent
       metrics.executed(status, durationMs === undefined ? undefined : durationMs / 1000),
     output: (bytes) => metrics.output(bytes),
     limitHit: (limit) => metrics.limitHit(limit),
+    failed: (what, err) => log.error({ err }, what),
   });
   const link = new LinkStream(config, sessions);
+  started.use(link);
+  started.defer(() => {
+    for (const zygote of zygotes) zygote.close();
+  });
+  started.defer(() => sessions.close());
+  let announced = false;
+  for (const template of templatesOf(config.spec)) {
+    zygotes.push(
+      new Zygote({
+        template,
+        launcher,
+        hub,
+        runDirectory: config.runDirectory,
+        minIdle: config.spec.sessions.minIdle,
+        log,
+        changed: () => {
+          link.readinessChanged();
+          if (announced || !zygotes.every((zygote) => zygote.state === 'ready')) return;
+          announced = true;
+          events.ready();
+        },
+        failed: (message) => events.failed(`template ${template.name}: ${message}`),
+        capacityChanged: () => link.capacityChanged(),
+      }),
+    );
+  }
+  const port = await listen(config, { sessions, link, metrics, log }, started);
+  const running = started.move();
+  return {
+    port,
+    close: async () => {
+      closing = true;
+      // First, so that clients hear of it before their connections end.
+      await sessions.close();
+      await running.disposeAsync();
+    },
+  };
+}
+
+async function listen(
+  config: AgentConfig,
+  parts: { sessions: Sessions; link: LinkStream; metrics: AgentMetrics; log: Logger },
+  started: AsyncDisposableStack,
+): Promise<number> {
   const isAuthorized = authorizer(config.token);
   const channels = new ChannelServer();
-  // Executions take as long as they take; a body that trickles in does not.
   const server = createServer(
-    { requestTimeout: 300_000, noDelay: true },
-    createApp({ isAuthorized, sessions, link, metrics, log }),
+    { requestTimeout: REQUEST_TIMEOUT_MS, noDelay: true },
+    createApp({ pool: config.pool, isAuthorized, ...parts }),
   );
   server.on('upgrade', (request, socket, head) => {
     try {
-      channels.accept(request, socket, head, admitChannel(request, isAuthorized, sessions));
+      channels.accept(request, socket, head, admitChannel(request, isAuthorized, parts.sessions));
     } catch (error) {
-      refuseUpgrade(socket, error);
+      refuseUpgrade(socket, toReplPoolError(error));
     }
   });
   server.listen(config.listen.port, config.listen.host);
   await once(server, 'listening');
+  started.defer(() => {
+    channels.close();
+    server.close();
+    server.closeAllConnections();
+  });
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the agent listens on no port');
-  return {
-    port: address.port,
-    close: async () => {
-      closing = true;
-      await sessions.close();
-      for (const zygote of zygotes) zygote.close();
-      link[Symbol.dispose]();
-      channels.close();
-      server.close();
-      server.closeAllConnections();
-      await launcher.shutdown();
-      hub.close();
-      await rm(config.runDirectory, { recursive: true, force: true });
-    },
-  };
+  return address.port;
 }
 
 function admitChannel(request: IncomingMessage, isAuthorized: IsAuthorized, sessions: Sessions): Session {
   if (!isAuthorized(request))
     throw new ReplPoolError('UNAUTHENTICATED', "the request does not carry this agent's token");
-  const path = new URL(request.url ?? '', 'http://agent').pathname;
+  const path = pathOf(request);
   const id = CHANNEL_PATH.exec(path)?.[1];
   if (id === undefined) throw new ReplPoolError('NOT_FOUND', `no channel is served at ${path}`);
+  if (request.method !== 'GET') {
+    throw new ReplPoolError('METHOD_NOT_ALLOWED', 'a channel is opened by GET', { details: { allow: ['GET'] } });
+  }
   const session = sessions.get(id);
+  checkOwner(request, session);
   checkEpoch(request, session);
   const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
   if (chooseSubprotocol(offered) === undefined) {
@@ -133,15 +162,4 @@ function admitChannel(request: IncomingMessage, isAuthorized: IsAuthorized, sess
     );
   }
   return session;
-}
-
-/** Answers an upgrade that was refused as HTTP answers any request. */
-function refuseUpgrade(socket: Duplex, error: unknown): void {
-  const problem = asReplPoolError(error);
-  const body = JSON.stringify(problem.toProblem());
-  socket.on('error', () => undefined);
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\ncontent-type: ${PROBLEM_CONTENT_TYPE}\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  );
 }

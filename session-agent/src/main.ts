@@ -1,12 +1,13 @@
-import { fstatSync } from 'node:fs';
-import { agentConfigSchema } from '@replpool/protocol';
+import { agentConfigSchema, parse } from '@replpool/protocol';
+import { readProcessInput } from '@replpool/service';
 import { destination, pino } from 'pino';
 import { startAgent } from './agent.ts';
 
 /** Seconds until the process ends although something hangs; the launcher's pipe then ends what is left. */
 const SHUTDOWN_SECONDS = 10;
 
-const config = agentConfigSchema.parse(JSON.parse(process.env.REPLPOOL_AGENT_CONFIG ?? '{}'));
+const input = await readProcessInput();
+const config = parse(agentConfigSchema, input.config, 'config');
 const log = pino({ name: 'session-agent', base: { pod: config.pod } }, destination(2));
 const announce = (line: Record<string, unknown>) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
@@ -38,6 +39,4 @@ function stop(): void {
 }
 process.on('SIGTERM', stop);
 process.on('SIGINT', stop);
-// A parent holds the other end: when it goes, however it goes, so do we. In a container stdin is /dev/null and says nothing.
-const stdin = fstatSync(0);
-if (stdin.isFIFO() || stdin.isSocket()) process.stdin.on('end', stop).on('error', stop).resume();
+input.follow({ end: stop });

@@ -34,6 +34,8 @@ export class AgentMetrics {
     this.#output = new Counter(of(metrics.outputBytesTotal));
     this.#lost = new Counter(of(metrics.sessionsLostTotal));
     this.#limits = new Counter(of(metrics.limitHitsTotal));
+    // There from the start: a rate of nothing is 0, not absent.
+    for (const counter of [this.#hits, this.#misses]) counter.inc({ pool: this.#pool }, 0);
     const gauge: Gauge = new Gauge({
       ...of(metrics.sessions),
       collect: () => {
@@ -41,6 +43,11 @@ export class AgentMetrics {
         for (const state of states()) gauge.inc({ pool: this.#pool, state });
       },
     });
+  }
+
+  /** Those with names of ours, as JSON: what a process uses itself cannot be added up. */
+  async own(): Promise<object[]> {
+    return (await this.registry.getMetricsAsJSON()).filter(({ name }) => name.startsWith('replpool_'));
   }
 
   created(warm: boolean, seconds: number): void {

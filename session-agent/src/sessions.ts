@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type AgentCapacity,
@@ -7,13 +6,14 @@ import {
   type CreateSession,
   type Execution,
   type Isolation,
-  limitAbovePool,
   ReplPoolError,
   type SessionGoneReason,
 } from '@replpool/protocol';
-import { defined } from './pool/template.ts';
 import type { Zygote } from './pool/zygote.ts';
+import { removeTree } from './session/remove-tree.ts';
 import { Session } from './session/session.ts';
+import { sessionGone } from './session/session-gone.ts';
+import { sessionLimits } from './session/session-limits.ts';
 import type { SessionObserver } from './session/session-options.ts';
 import { hasEnded } from './session/states.ts';
 
@@ -31,6 +31,7 @@ export interface SessionsObserver {
   executed(outcome: Execution): void;
   output(bytes: number): void;
   limitHit(limit: string): void;
+  failed(what: string, error: unknown): void;
 }
 
 /** The sessions that this agent owns: admission, lookup, expiry. The agent has the last word on all of them. */
@@ -59,7 +60,8 @@ export class Sessions {
 
   capacity(): AgentCapacity {
     const { maxPerPod } = this.#config.spec.sessions;
-    const active = this.#live.size + this.#creating.size;
+    // Without those on their way, which each router counts itself; admission knows them all.
+    const active = this.#live.size;
     const sum = (of: (zygote: Zygote) => number) => this.#zygotes.reduce((total, zygote) => total + of(zygote), 0);
     return {
       sessions: maxPerPod,
@@ -79,14 +81,7 @@ export class Sessions {
   get(id: string): Session {
     const session = this.#live.get(id);
     if (session) return session;
-    const reason = this.#ended.get(id);
-    if (reason === undefined || reason === 'deleted') {
-      throw new ReplPoolError('SESSION_NOT_FOUND', `there is no session ${id}`, { details: { session: id } });
-    }
-    throw new ReplPoolError('SESSION_LOST', `session ${id} is gone`, {
-      why: `It ended with reason ${reason}.`,
-      details: { session: id, reason },
-    });
+    throw sessionGone(id, this.#ended.get(id));
   }
 
   /**
@@ -108,10 +103,6 @@ export class Sessions {
     } finally {
       this.#creating.delete(id);
     }
-  }
-
-  async delete(id: string): Promise<void> {
-    await this.get(id).close('deleted');
   }
 
   async close(): Promise<void> {
@@ -141,11 +132,9 @@ export class Sessions {
     const began = performance.now();
     const { pool, pod, spec, runDirectory } = this.#config;
     const zygote = this.#zygoteOf(request.template);
-    const limits = { ...zygote.template.limits, ...this.#limits(request) };
-    const directory = join(runDirectory, 'sessions', id);
-    await mkdir(join(directory, 'work'), { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
-      throw new ReplPoolError('WORKER_FAILED', 'the session cannot have a working folder', { cause });
-    });
+    const limits = sessionLimits(zygote.template.limits, request, spec.sessions.limits);
+    // A folder of its own: the id may be used again while the old session's folder is still being removed.
+    const directory = join(runDirectory, 'sessions', `${id}-${randomUUID().slice(0, 8)}`);
     const session = new Session(
       {
         id,
@@ -177,7 +166,7 @@ export class Sessions {
       this.#observer.created(session, warm, (performance.now() - began) / 1000);
       return session;
     } catch (error) {
-      await rm(directory, { recursive: true, force: true });
+      await this.#removeFolder(directory);
       throw error;
     }
   }
@@ -188,15 +177,6 @@ export class Sessions {
     if (zygote) return zygote;
     throw new ReplPoolError('INVALID_REQUEST', `template: pool ${this.#config.pool} has no template ${template}`, {
       details: { field: 'template' },
-    });
-  }
-
-  #limits(request: CreateSession): ReturnType<typeof defined<NonNullable<CreateSession['limits']>>> {
-    const asked = request.limits ?? {};
-    const above = limitAbovePool(asked, this.#config.spec.sessions.limits);
-    if (above === undefined) return defined(asked);
-    throw new ReplPoolError('INVALID_REQUEST', `limits.${above}: more than the pool allows`, {
-      details: { field: `limits.${above}` },
     });
   }
 
@@ -212,11 +192,18 @@ export class Sessions {
         if (this.#ended.size > REMEMBERED_ENDS && oldest !== undefined) this.#ended.delete(oldest);
         this.#observer.gone(session.id, reason);
       },
-      closed: () => rm(directory, { recursive: true, force: true }),
+      closed: () => this.#removeFolder(directory),
       executed: (outcome) => this.#observer.executed(outcome),
       output: (bytes) => this.#observer.output(bytes),
       limitHit: (limit) => this.#observer.limitHit(limit),
+      failed: (what, error) => this.#observer.failed(what, error),
     };
+  }
+
+  async #removeFolder(directory: string): Promise<void> {
+    await removeTree(directory).catch((error: unknown) =>
+      this.#observer.failed("a session's folder could not be removed", error),
+    );
   }
 
   #expire(): void {

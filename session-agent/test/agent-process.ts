@@ -33,14 +33,14 @@ export class AgentProcess extends AgentClient implements AsyncDisposable {
       python: python(),
       runDirectory: join(folder, 'run'),
     };
-    const env = { ...process.env, REPLPOOL_AGENT_CONFIG: JSON.stringify(config) };
     const node = [process.execPath, ...agentNodeOptions, '--conditions=source', agentMain];
     const mount = `mount -t tmpfs -o size=${options.disk} tmpfs ${folder} && exec "$@"`;
     const [command = '', ...args] =
       options.disk === undefined
         ? node
         : ['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c', mount, 'sh', ...node];
-    const child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'ignore'] });
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'ignore'] });
+    child.stdin.write(`${JSON.stringify(config)}\n`);
     for await (const line of createInterface({ input: child.stdout })) {
       const said = JSON.parse(line) as { event: string; port?: number; message?: string };
       if (said.event === 'failed') throw new Error(said.message);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Execution, Problem, Session, SessionEvent } from '@replpool/protocol';
 import { RealAgent } from './real-agent.ts';
 
@@ -155,7 +156,7 @@ describe('an agent with real workers', () => {
     assert.equal((await problem(await agent.post(`${path}?wait=false`, { code: '1' }))).code, 'QUEUE_FULL');
     const cancelled = (await (await agent.fetch(`${path}/q2`, { method: 'DELETE' })).json()) as Execution;
     assert.equal(cancelled.status, 'cancelled');
-    await agent.post(`${path}/blocker/input`, { value: '' });
+    while ((await agent.post(`${path}/blocker/input`, { value: '' })).status !== 204) await sleep(10);
     await blocker;
     assert.equal((await agent.run(session.id, 'order')).result?.data['text/plain'], "'q3'");
   });

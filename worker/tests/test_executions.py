@@ -1,8 +1,11 @@
 """Executions: namespace, results, errors, awaiting, order of output."""
 
 import os
+import sys
 
-from agent import Worker
+import pytest
+
+from agent import Run, Worker
 
 
 def test_names_classes_and_functions_persist(worker: Worker) -> None:
@@ -47,6 +50,13 @@ def test_text_that_utf8_cannot_hold_is_escaped(worker: Worker) -> None:
     assert worker.run("print('\\ud800')").out == b"\\ud800\n"
     assert worker.run("'\\ud800'").text == "'\\ud800'"
     assert worker.run("raise ValueError('\\ud800')").error["message"] == "\\ud800"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="older tracebacks have no carets")
+def test_carets_stand_under_what_failed(worker: Worker) -> None:
+    lines = worker.run("first + 1").traceback.splitlines()
+    source = next(n for n, line in enumerate(lines) if line.endswith("first + 1"))
+    assert lines[source + 1].index("^") == lines[source].index("first")
 
 
 def test_a_traceback_shows_the_users_lines_and_none_of_ours(worker: Worker) -> None:
@@ -193,3 +203,25 @@ def test_a_huge_result_is_cut_with_a_warning(worker: Worker) -> None:
     assert run.status == "ok"
     assert run.one("warning")["code"] == "OUTPUT_TRUNCATED"
     assert len(run.text) < 2 << 20
+
+
+def test_frames_of_threads_never_name_an_execution_that_does_not_run(worker: Worker) -> None:
+    worker.run(
+        "import threading\nstop = threading.Event()\ndef show():\n    while not stop.is_set(): display(1)\n"
+        "thread = threading.Thread(target=show); thread.start()"
+    )
+    running = None
+    ids = {worker.start("1") for _ in range(400)}
+    while ids:
+        frame = worker.receive()
+        worker.drain(Run(), frame.get("pipes") or [])
+        if frame["type"] == "started":
+            assert running is None
+            running = frame["execution"]
+        assert frame.get("execution") in (None, running), frame
+        if frame["type"] == "finished":
+            ids.discard(running or "")
+            running = None
+    worker.start("stop.set(); thread.join()")
+    while worker.receive()["type"] != "finished":
+        pass

@@ -52,7 +52,10 @@ def test_an_interrupted_input_is_withdrawn(worker: Worker) -> None:
     execution = worker.start("input('?')")
     request = worker.expect("input_request")["request"]
     worker.send("interrupt", execution=execution)
-    assert worker.expect("input_cancelled")["request"] == request
+    cancelled = worker.expect("input_cancelled")
+    # The agent ends a worker whose frame has a field too many, or one too few.
+    assert cancelled.keys() - {"n", "ack"} == {"type", "request", "pipes"}
+    assert cancelled["request"] == request
     worker.expect("finished", status="interrupted")
     worker.send("input_reply", request=request, value="late")
     worker.backlog.clear()

@@ -122,9 +122,150 @@ def test_open_makes_a_session_of_a_fork(worker: Worker, tmp_path: Path) -> None:
     assert worker.run("1 + 1").text == "2"
 
 
+def test_open_stays_within_the_hard_limit_of_descriptors() -> None:
+    ours, theirs = socket.socketpair()
+    fd = theirs.fileno()
+    code = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300))\n"
+    # Root may raise its hard limit, unless it gave that power up.
+    code += "import ctypes; ctypes.CDLL(None).prctl(24, 24, 0, 0, 0)\n"
+    code += "import os, sys; os.execv(sys.executable, [sys.executable, '-m', 'replpool_worker'])"
+    command = [sys.executable, "-c", code]
+    with ours, subprocess.Popen(command, pass_fds=[fd], env=environment(PYREPL_PROTOCOL_FDS=f"{fd},{fd}")) as process:
+        theirs.close()
+        worker = Worker(ours.fileno(), [], "w", process.pid)
+        worker.greet()
+        worker.send("open", session="s", cwd="/", env={}, fileDescriptors=1_000_000)
+        assert "error" not in worker.expect("opened")
+        limits = "import resource; resource.getrlimit(resource.RLIMIT_NOFILE)"
+        assert worker.run(limits).text == "(300, 300)"
+        ours.close()
+        assert process.wait(20) == 0
+
+
 def test_open_tells_what_is_wrong(worker: Worker) -> None:
     worker.send("open", session="s", cwd="/no/such/folder", env={}, fileDescriptors=100)
     assert worker.expect("opened")["error"]["name"] == "FileNotFoundError"
+
+
+# The link to the launcher is the one socket that a zygote has.
+LINK = (
+    "import os, stat\n"
+    "link = next(fd for fd in range(3, 100) if os.path.exists(f'/proc/self/fd/{fd}')"
+    " and stat.S_ISSOCK(os.fstat(fd).st_mode))\n"
+)
+SAYS = "from replpool_worker.frames import encode\nsay = lambda message: os.write(link, encode(message, 'msgpack'))\n"
+FAULTS = {
+    "garbage": "os.write(link, b'\\0\\0\\0\\4junk')",
+    "a frame too long": "os.write(link, b'\\xff' * 8)",
+    "half a frame and no more": "os.write(link, b'\\0\\0'); socket.socket(fileno=link).shutdown(2)",
+    "a lie": "say({'type': 'forked', 'worker': 'none', 'pid': 1})",
+    "no type": "say({'a': 1})",
+    "a second ready": "say({'type': 'ready'})",
+    "a closed link": "socket.socket(fileno=link).shutdown(2)",
+}
+
+
+def later(path: Path, act: str) -> str:
+    """Warm-up code whose thread acts when a file appears."""
+    return (
+        f"{LINK}{SAYS}import socket, threading, time\ndef later():\n    while not os.path.exists({str(path)!r}):\n"
+        f"        time.sleep(0.01)\n    {act}\nthreading.Thread(target=later, daemon=True).start()"
+    )
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_a_broken_zygote_is_killed_alone(own: Launcher, tmp_path: Path, case: str) -> None:
+    own.start_zygote("good")
+    pid = own.start_zygote("bad", warmupCode=later(tmp_path / "now", FAULTS[case]))["pid"]
+    living = own.fork("bad")
+    (tmp_path / "now").touch()
+    exited = own.expect("zygote_exited", zygote="bad")
+    assert exited["pid"] == pid
+    own.send("fork", zygote="bad", worker="late", socket="/x", token="t", directory="/nowhere")
+    assert "not running" in own.expect("fork_failed", worker="late")["message"]
+    assert living.run("1 + 1").text == "2"
+    assert own.fork("good").run("2 + 2").text == "4"
+
+
+def test_a_zygote_that_writes_garbage_while_warming_says_so(own: Launcher) -> None:
+    code = LINK + "os.write(link, b'\\0\\0\\0\\4junk')\nimport time; time.sleep(100)"
+    own.send("zygote_start", zygote="a", preload=[], warmupCode=code, env={}, cpu=1)
+    message = own.expect("zygote_failed", zygote="a")["error"]["message"]
+    assert "not msgpack" in message
+    assert own.start_zygote("b")
+
+
+def test_a_zygote_that_stands_still_holds_up_nobody(own: Launcher) -> None:
+    own.start_zygote("good")
+    pid = own.start_zygote("still")["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    # More than the socket and what is kept for it hold.
+    workers = [f"w{n}" for n in range(40)]
+    for worker in workers:
+        own.send("fork", zygote="still", worker=worker, socket="/x", token="t" * 50_000, directory="/nowhere")
+        own.fork("good").run("1")
+    for worker in workers:
+        own.expect("fork_failed", worker=worker)
+    assert own.expect("zygote_exited", zygote="still")["signal"] == "SIGKILL"
+
+
+def test_forks_of_a_zygote_that_is_stopped_have_failed(own: Launcher) -> None:
+    pid = own.start_zygote()["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    own.send("fork", zygote="z", worker="w", socket="/x", token="t", directory="/nowhere")
+    own.send("zygote_stop", zygote="z")
+    assert "ended before it answered" in own.expect("fork_failed", worker="w")["message"]
+    own.send("fork", zygote="unknown", worker="w2", socket="/x", token="t", directory="/nowhere")
+    assert "not running" in own.expect("fork_failed", worker="w2")["message"]
+
+
+def test_a_zygote_that_cannot_be_started_is_told(own: Launcher) -> None:
+    own.send("zygote_start", zygote="a", preload=[], warmupCode="", env={"A=B\0": "x"}, cpu=1)
+    assert own.expect("zygote_failed", zygote="a")["error"]["name"] == "ValueError"
+    own.send("zygote_start", zygote="b", preload=[], warmupCode="raise ValueError('x' * (70 << 20))", env={}, cpu=1)
+    assert own.expect("zygote_failed", zygote="b")["error"]["name"] == "ValueError"
+    assert own.start_zygote("c")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "nonsense"},
+        {"type": "fork"},
+        {"type": "kill", "worker": "w", "pid": "x"},
+        {"type": "zygote_start", "zygote": "a", "env": 5},
+    ],
+)
+def test_what_is_no_order_ends_the_launcher_with_a_clear_word(message: dict[str, object]) -> None:
+    ours, theirs = socket.socketpair()
+    fd = theirs.fileno()
+    command = [sys.executable, "-m", "replpool_worker", "launcher"]
+    variables = environment(PYREPL_PROTOCOL_FDS=f"{fd},{fd}")
+    with ours, subprocess.Popen(command, pass_fds=[fd], env=variables, stderr=subprocess.PIPE) as process:
+        theirs.close()
+        peer = Peer(ours.fileno(), ours.fileno())
+        peer.greet()
+        fields = dict(message)
+        peer.send(str(fields.pop("type")), **fields)
+        assert process.wait(20) == 70
+        assert process.stderr is not None
+        text = process.stderr.read()
+        assert b"the agent broke the protocol" in text
+        assert b"Traceback" not in text
+
+
+def test_a_kill_leaves_alone_what_is_not_the_workers(own: Launcher) -> None:
+    own.start_zygote()
+    one, other = own.fork(), own.fork()
+    with subprocess.Popen(["sleep", "100"], start_new_session=True) as stranger:
+        # As if the number had been given out again: to a process that is not below us, and to another worker.
+        for pid in (stranger.pid, other.pid, own.process.pid, os.getpid()):
+            own.send("kill", worker=one.id, pid=pid)
+            own.expect("killed", worker=one.id)
+            assert stranger.poll() is None
+            assert other.run("1 + 1").text == "2"
+            one = own.fork()
+        stranger.kill()
 
 
 def test_a_worker_is_its_own_session_and_dies_with_the_launcher(own: Launcher) -> None:

@@ -20,6 +20,8 @@ const reconnectEveryMs = 300;
 const handshakeTimeoutMs = 10_000;
 
 export interface ChannelListener {
+  /** The connection broke; the channel tries to get another. */
+  disconnected(): void;
   /** Connected again; what was sent shortly before may not have arrived. */
   reconnected(): void;
   event(event: SessionEvent): void;
@@ -105,7 +107,9 @@ export class Channel implements Disposable {
     socket.on('error', () => undefined);
     socket.on('close', () => {
       this.#forgetReplies();
-      if (!this.#isClosed) this.#reconnect().catch((error: Error) => this.#listener.failed(error));
+      if (this.#isClosed) return;
+      this.#listener.disconnected();
+      this.#reconnect().catch((error: Error) => this.#listener.failed(error));
     });
   }
 

@@ -12,6 +12,8 @@ export type InputAnswer = { readonly value: string } | { readonly eof: true } | 
 export interface ConversationListener {
   event(event: SessionEvent): void;
   input(request: EventOf<'input_request'>, signal: AbortSignal): Promise<InputAnswer>;
+  /** Something that the user should know of the connection. */
+  notice(text: string): void;
 }
 
 interface Pending {
@@ -28,7 +30,7 @@ export class Conversation implements AsyncDisposable {
   #channel: Channel | undefined;
   #pending: Pending | undefined;
   #inputDone: AbortController | undefined;
-  #failure: Error | undefined;
+  readonly #failure = new AbortController();
   /** Sent and not yet seen to have arrived. */
   #unconfirmed: ClientMessage | undefined;
 
@@ -47,7 +49,11 @@ export class Conversation implements AsyncDisposable {
     const conversation = new Conversation(session, http, listener);
     try {
       conversation.#channel = await Channel.open(target, session.id, {
-        reconnected: () => conversation.#resend(),
+        disconnected: () => listener.notice('the connection to the service is lost, trying to get it back'),
+        reconnected: () => {
+          listener.notice('connected again');
+          conversation.#resend();
+        },
         event: (event) => conversation.#event(event),
         refused: (_execution, problem) => conversation.#refused(problem),
         failed: (error) => conversation.#fail(error),
@@ -59,9 +65,14 @@ export class Conversation implements AsyncDisposable {
     return conversation;
   }
 
+  /** Aborts, with the reason, once nothing can be executed any more. */
+  get failed(): AbortSignal {
+    return this.#failure.signal;
+  }
+
   /** Runs code; resolves with the outcome, whatever it is, and rejects where the service cannot tell one. */
   execute(code: string, timeoutSeconds?: number): Promise<Execution> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.failed.aborted) return Promise.reject(this.failed.reason);
     const id = randomUUID();
     const { promise, resolve, reject } = Promise.withResolvers<Execution>();
     this.#pending = { id, resolve, reject };
@@ -85,7 +96,9 @@ export class Conversation implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#inputDone?.abort();
     this.#channel?.[Symbol.dispose]();
-    await this.#http.deleteSession(this.session.id);
+    const deletion = this.#http.deleteSession(this.session.id);
+    // After a failure that one is what counts, and a service that is gone cannot delete.
+    await (this.failed.aborted ? deletion.catch(() => undefined) : deletion);
   }
 
   #send(message: ClientMessage): void {
@@ -150,7 +163,7 @@ export class Conversation implements AsyncDisposable {
   }
 
   #fail(error: Error): void {
-    this.#failure ??= error;
+    this.#failure.abort(error);
     this.#inputDone?.abort();
     this.#pending?.reject(error);
     this.#pending = undefined;

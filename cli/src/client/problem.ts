@@ -11,9 +11,16 @@ export function exitCodeOfStatus(status: number): ExitCode {
     : ExitCode.serviceFailed;
 }
 
+/** The registry speaks of headers; whoever types a command has other means. */
+function howOf(problem: Problem): string {
+  return problem.code === 'UNAUTHENTICATED'
+    ? 'Give your key in the variable REPLPOOL_API_KEY, or the name of a file with it to --api-key-file.'
+    : problem.how;
+}
+
 export function problemFailure(problem: Problem): CommandFailure {
   const message = `${problem.what} (${problem.code})`;
-  return new CommandFailure(exitCodeOfStatus(problem.status), message, { how: problem.how });
+  return new CommandFailure(exitCodeOfStatus(problem.status), message, { how: howOf(problem) });
 }
 
 /** The failure that an error answer means, whoever gave it. */

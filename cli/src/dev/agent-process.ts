@@ -84,7 +84,7 @@ export class AgentProcess implements AsyncDisposable {
       listen: { host: '127.0.0.1', port: 0 },
       runDirectory: this.#folder,
     };
-    return nodeStart(agentMain, ['--pod', pod], { REPLPOOL_AGENT_CONFIG: JSON.stringify(config) }, agentNodeOptions);
+    return nodeStart(agentMain, ['--pod', pod], config, agentNodeOptions);
   }
 
   #line(line: string): void {

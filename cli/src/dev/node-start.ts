@@ -4,12 +4,12 @@ import type { Start } from './supervisor.ts';
 export function nodeStart(
   main: string,
   args: readonly string[],
-  config: Record<string, string>,
+  config: object,
   options: readonly string[] = [],
 ): Start {
   return {
     command: process.execPath,
     args: [...options, ...(main.endsWith('.ts') ? ['--conditions=source'] : []), main, ...args],
-    env: { ...process.env, ...config },
+    firstLine: JSON.stringify(config),
   };
 }

@@ -1,23 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { type ReplPool, replPoolSchema } from '@replpool/protocol';
+import { pathName, type ReplPool, replPoolSchema } from '@replpool/protocol';
 import { isNode, LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { wrongUse } from '../failure.ts';
+import { shipped } from './shipped.ts';
 
-const example = fileURLToPath(new URL('../../../examples/python.yaml', import.meta.url));
+const example = 'examples/python.yaml';
 
 export interface PoolFile {
   readonly path: string;
   readonly pool: ReplPool;
-}
-
-function fieldName(path: readonly PropertyKey[]): string {
-  return path.reduce<string>(
-    (text, part) => (typeof part === 'number' ? `${text}[${part}]` : `${text}${text === '' ? '' : '.'}${String(part)}`),
-    '',
-  );
 }
 
 /** The paths an issue is about: of unknown fields each one, else the issue's own. */
@@ -54,15 +47,18 @@ export function parsePool(text: string, file: string): ReplPool {
   const problems = result.error.issues.flatMap((issue) =>
     issuePaths(issue).map((path) => {
       const message = issue.code === 'unrecognized_keys' ? 'no such field' : issue.message;
-      return `${file}:${lineOf(path)}: ${fieldName(path) || 'the document'}: ${message}`;
+      return `${file}:${lineOf(path)}: ${pathName(path) || 'the document'}: ${message}`;
     }),
   );
-  throw wrongUse(`the ReplPool is not valid\n${problems.join('\n')}`, 'docs/values.md and examples/ show every field');
+  throw wrongUse(
+    `the ReplPool is not valid\n${problems.join('\n')}`,
+    'crds/replpools.replpool.dev.yaml describes every field, examples/ show some at work',
+  );
 }
 
 /** Reads the ReplPool that `dev` serves; without a path the first example. */
 export async function readPool(path: string | undefined): Promise<PoolFile> {
-  const file = resolve(path ?? example);
+  const file = resolve(path ?? shipped(example) ?? example);
   let text: string;
   try {
     text = await readFile(file, 'utf8');

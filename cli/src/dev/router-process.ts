@@ -31,8 +31,9 @@ export class RouterProcess implements AsyncDisposable {
           listen: { host: '127.0.0.1', port: this.#port },
           auth: options.auth,
           agents: [...this.#agents],
+          includeAgentMetrics: true,
         };
-        return nodeStart(routerMain, [], { REPLPOOL_ROUTER_CONFIG: JSON.stringify(config) });
+        return nodeStart(routerMain, [], config);
       },
       watcher: {
         line: (line) => {

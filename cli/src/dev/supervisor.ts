@@ -1,12 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { backoffMs, failuresAfter } from './backoff.ts';
+import { failuresAfter, restartDelayMs } from './restart-delay.ts';
 
 /** How to start a process once; `start` is asked again for each start, so that tokens and folders can be new. */
 export interface Start {
   readonly command: string;
   readonly args: readonly string[];
-  readonly env: NodeJS.ProcessEnv;
+  readonly env?: NodeJS.ProcessEnv;
+  /** Its configuration, as the first line of its stdin. */
+  readonly firstLine?: string;
 }
 
 export interface Watcher {
@@ -52,15 +54,16 @@ export class Supervisor implements AsyncDisposable {
   start(): void {
     if (this.#stopping) return;
     this.#generation += 1;
-    const { command, args, env } = this.#options.start(this.#generation);
+    const { command, args, env, firstLine } = this.#options.start(this.#generation);
     const startedAt = performance.now();
-    const child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    const child = spawn(command, args, { env: env ?? process.env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
     this.#child = child;
     const { watcher } = this.#options;
     createInterface({ input: child.stdout }).on('line', (line) => watcher.line(line));
     createInterface({ input: child.stderr }).on('line', (line) => watcher.log(line));
     // A write to a process that just died fails here; its exit is what counts.
     child.stdin.on('error', () => undefined);
+    if (firstLine !== undefined) child.stdin.write(`${firstLine}\n`);
     const closed = Promise.withResolvers<void>();
     this.#closed = closed.promise;
     let failed: string | undefined;
@@ -75,7 +78,7 @@ export class Supervisor implements AsyncDisposable {
       closed.resolve();
       if (this.#stopping) return;
       this.#failures = failuresAfter(this.#failures, performance.now() - startedAt);
-      const delay = (this.#options.delay ?? backoffMs)(this.#failures);
+      const delay = (this.#options.delay ?? restartDelayMs)(this.#failures);
       watcher.died(failed ?? (signal === null ? `exit status ${code}` : `signal ${signal}`), delay);
       this.#restart = setTimeout(() => this.start(), delay);
     };

@@ -1,8 +1,6 @@
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { serviceFailed } from '../failure.ts';
+import { shipped } from './shipped.ts';
 
 /** The worker's Python package as it lies on this machine, and what it needs from the package index. */
 export interface WorkerSource {
@@ -20,15 +18,11 @@ export function projectTable(toml: string): { version: string; dependencies: str
   return { version, dependencies: dependencies.map((match) => match[1] ?? match[2] ?? '') };
 }
 
-// A published package carries a copy beside dist/; in the repository it is the neighbour's folder.
-const places = ['../../worker/', '../../../worker/'];
-
 export async function findWorker(): Promise<WorkerSource> {
-  for (const place of places) {
-    const root = fileURLToPath(new URL(place, import.meta.url));
-    const path = join(root, 'src');
-    if (!existsSync(join(path, 'replpool_worker'))) continue;
-    return { path, ...projectTable(await readFile(join(root, 'pyproject.toml'), 'utf8')) };
+  const project = shipped('worker/pyproject.toml');
+  const path = shipped('worker/src');
+  if (project === undefined || path === undefined) {
+    throw serviceFailed('the Python package replpool_worker is not beside this program', 'install replpool again');
   }
-  throw serviceFailed('the Python package replpool_worker is not beside this program', 'install replpool again');
+  return { path, ...projectTable(await readFile(project, 'utf8')) };
 }

@@ -3,11 +3,11 @@ interface Scan {
   readonly openBrackets: number;
   readonly isInString: boolean;
   readonly endsWithBackslash: boolean;
-  /** A logical line ends with a colon, is a decorator, or is a compound statement on one line. */
+  /** The last statement is a block: it begins with a line that ends with a colon, a decorator, or a compound statement on one line. */
   readonly hasBlock: boolean;
 }
 
-const compound = /^(async\s+(def|for|with)|def|class|if|for|while|try|with)\b.*:/s;
+const compound = /^(async\s+(def|for|with)|def|class|if|elif|else|for|while|try|except|finally|with)\b.*:/s;
 
 /** Follows brackets, strings and comments, as far as the question "is more to come?" needs it. */
 function scan(source: string): Scan {
@@ -18,7 +18,10 @@ function scan(source: string): Scan {
   let endsWithBackslash = false;
   const endLogical = (): void => {
     const line = logical.trim();
-    if (line.endsWith(':') || line.startsWith('@') || compound.test(line)) hasBlock = true;
+    const isHead = line.endsWith(':') || line.startsWith('@') || compound.test(line);
+    // A line at the margin that is no head ends the block before it: pasted code has such, typed code does not get that far.
+    if (isHead) hasBlock = true;
+    else if (/^\S/.test(logical)) hasBlock = false;
     logical = '';
   };
   for (let i = 0; i < source.length; i += 1) {
@@ -61,7 +64,7 @@ function scan(source: string): Scan {
 
 /**
  * Whether the prompt asks for another line, by Python's own rule for its prompt: brackets, triple quotes and a backslash continue, a block
- * goes on until an empty line.
+ * goes on until an empty line (or, in what was pasted, a statement at the margin).
  */
 export function isIncomplete(source: string): boolean {
   const { openBrackets, isInString, endsWithBackslash, hasBlock } = scan(source);

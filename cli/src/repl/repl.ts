@@ -2,12 +2,12 @@ import type { SessionEvent } from '@replpool/protocol';
 import { Conversation, type InputAnswer } from '../client/conversation.ts';
 import { HttpClient } from '../client/http-client.ts';
 import { CommandFailure, ExitCode, exitCodeOf, failureText } from '../failure.ts';
-import { errorText, sessionText } from '../outcome.ts';
+import { eventText } from '../outcome.ts';
 import { endSignal } from '../signals.ts';
 import type { Target } from '../target.ts';
-import { Terminal } from '../terminal.ts';
+import { Terminal } from '../terminal/terminal.ts';
 import { completionsOf } from './completion.ts';
-import { historyFile, loadHistory, saveHistory } from './history.ts';
+import { appendHistory, historyFile, loadHistory } from './history.ts';
 import { isIncomplete } from './incomplete.ts';
 
 export interface ReplOptions {
@@ -20,16 +20,16 @@ const further = '... ';
 
 function show(terminal: Terminal, event: SessionEvent): void {
   if (event.type === 'stdout') terminal.write(event.data);
-  else if (event.type === 'stderr') process.stderr.write(event.data);
+  else if (event.type === 'stderr') terminal.writeError(event.data);
   else if (event.type === 'result' || event.type === 'display' || event.type === 'update_display') {
-    terminal.write(`${event.data['text/plain'] ?? `<${Object.keys(event.data).join(', ')}>`}\n`);
-  } else if (event.type === 'error') {
     terminal.freshLine();
-    process.stderr.write(errorText(event.error));
-  } else if (event.type === 'warning') process.stderr.write(`replpool: ${event.message} (${event.code})\n`);
-  else if (event.type === 'gap')
-    process.stderr.write(`replpool: output is missing here (events ${event.from} to ${event.to})\n`);
-  else if (event.type === 'session') process.stderr.write(sessionText(event) ?? '');
+    terminal.write(`${event.data['text/plain'] ?? `<${Object.keys(event.data).join(', ')}>`}\n`);
+  } else {
+    const text = eventText(event);
+    if (text === undefined) return;
+    terminal.freshLine();
+    terminal.writeError(text);
+  }
 }
 
 /** A prompt's state: the lines of an unfinished statement, and what runs. */
@@ -42,11 +42,17 @@ class Prompt {
     const file = historyFile(process.env);
     this.terminal = new Terminal({
       history: loadHistory(file),
-      onHistory: (history) => saveHistory(file, history),
+      onRemembered: (line) => appendHistory(file, line),
       onInterrupt: () => this.conversation?.interrupt(),
+      onHangUp: () => this.giveUp(),
       completer: (line) =>
         completionsOf(this.#before, line, async (code, cursor) => this.conversation?.complete(code, cursor)),
     });
+  }
+
+  /** Ends everything, for nobody is there any more. */
+  giveUp(): void {
+    this.conversation?.giveUp(new CommandFailure(ExitCode.interrupted, 'ended'));
   }
 
   /** The next whole statement; empty after Ctrl-C, undefined at the end. */
@@ -57,14 +63,20 @@ class Prompt {
       terminal.freshLine();
       const prompt = terminal.isInteractive ? (this.#before === '' ? first : further) : '';
       const read = await terminal.read({ prompt, remembered: true, signal });
-      if (read.kind === 'interrupt') return '';
-      if (read.kind !== 'line') return this.#before === '' || terminal.isInteractive ? undefined : this.#before;
+      if (read.kind === 'interrupt') {
+        terminal.writeError('KeyboardInterrupt\n');
+        return '';
+      }
+      if (read.kind === 'cancelled') return undefined;
+      // Python, too, runs what stands there where the input ends within a statement.
+      if (read.kind === 'end') return this.#before === '' ? undefined : this.#before;
       const source = this.#before + read.text;
-      if (!isIncomplete(source)) return source;
+      if (!read.goesOn && !isIncomplete(source)) return source;
       this.#before = `${source}\n`;
     }
   }
 
+  /** What a pending `input()` gets. */
   async answer(prompt: string, hidden: boolean, signal: AbortSignal): Promise<InputAnswer> {
     const read = await this.terminal.read({ prompt, hidden, signal });
     if (read.kind === 'line') return { value: read.text };
@@ -74,40 +86,51 @@ class Prompt {
 }
 
 /** A refused execution (too large, queue full) leaves the prompt there; anything else ends it. */
-async function runOne(conversation: Conversation, source: string): Promise<void> {
+async function runOne(conversation: Conversation, terminal: Terminal, source: string): Promise<void> {
   try {
     await conversation.execute(source);
   } catch (error) {
     if (!(error instanceof CommandFailure) || exitCodeOf(error) !== ExitCode.wrongUse) throw error;
-    process.stderr.write(failureText(error));
+    terminal.writeError(failureText(error));
   }
+}
+
+/** What the session's code takes for the window; it has no terminal that it could ask. */
+function windowSize(): Record<string, string> {
+  return { COLUMNS: String(process.stdout.columns), LINES: String(process.stdout.rows) };
 }
 
 /** `replpool repl`: a prompt on a session of its own, until Ctrl-D. */
 export async function repl(options: ReplOptions): Promise<ExitCode> {
   const http = new HttpClient(options.target);
-  const session = await http.createSession(options.pool === undefined ? {} : { pool: options.pool });
   const prompt = new Prompt();
   using terminal = prompt.terminal;
-  await using conversation = await Conversation.open(options.target, http, session, {
+  const session = await http.createSession({
+    ...(options.pool === undefined ? {} : { pool: options.pool }),
+    ...(terminal.isInteractive ? { env: windowSize() } : {}),
+  });
+  await using scope = new AsyncDisposableStack();
+  const conversation = await Conversation.open(options.target, http, session, {
     event: (event) => show(terminal, event),
     input: (request, signal) => prompt.answer(request.prompt, request.password, signal),
+    notice: (text) => terminal.writeError(`replpool: ${text}\n`),
   });
   prompt.conversation = conversation;
   // With a terminal, Ctrl-C is a key and not a signal; SIGINT then comes from elsewhere and interrupts all the same.
   const interrupt = (): void => conversation.interrupt();
   process.on('SIGINT', interrupt);
-  using end = endSignal(['SIGTERM', 'SIGHUP']);
-  end.signal.addEventListener('abort', () => conversation.giveUp(new CommandFailure(ExitCode.interrupted, 'ended')));
+  scope.defer(() => void process.off('SIGINT', interrupt));
+  const end = scope.use(endSignal(['SIGTERM', 'SIGHUP']));
+  // Ends before the signals do: one that comes twice (terminal and bin/replpool.mjs) must not cut the deletion of the session short.
+  scope.use(conversation);
+  end.signal.addEventListener('abort', () => prompt.giveUp());
   if (terminal.isInteractive) {
     terminal.write(`ReplPool session ${session.id} in pool ${session.pool}. Ctrl-C interrupts, Ctrl-D leaves.\n`);
   }
   for (;;) {
-    const source = await prompt.statement(end.signal);
-    if (source === undefined) break;
-    if (source.trim() !== '') await runOne(conversation, source);
+    const source = await prompt.statement(conversation.failed);
+    conversation.failed.throwIfAborted();
+    if (source === undefined) return ExitCode.ok;
+    if (source.trim() !== '') await runOne(conversation, terminal, source);
   }
-  if (terminal.isInteractive) terminal.write('\n');
-  process.off('SIGINT', interrupt);
-  return ExitCode.ok;
 }

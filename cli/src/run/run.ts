@@ -5,10 +5,10 @@ import type { SessionEvent } from '@replpool/protocol';
 import { Conversation, type InputAnswer } from '../client/conversation.ts';
 import { HttpClient } from '../client/http-client.ts';
 import { CommandFailure, ExitCode, wrongUse } from '../failure.ts';
-import { errorText, exitCodeOfOutcome, sessionText } from '../outcome.ts';
+import { eventText, exitCodeOfOutcome } from '../outcome.ts';
 import { watchParent } from '../signals.ts';
 import type { Target } from '../target.ts';
-import { Terminal } from '../terminal.ts';
+import { Terminal } from '../terminal/terminal.ts';
 
 export interface RunOptions {
   /** A path, or `-` for stdin. */
@@ -35,13 +35,9 @@ async function readInput(path: string): Promise<Buffer<ArrayBuffer>> {
 /** Output as it comes, errors to stderr; results are not printed, as with `python FILE`. */
 function show(terminal: Terminal, event: SessionEvent): void {
   if (event.type === 'stdout') terminal.write(event.data);
-  else if (event.type === 'stderr') process.stderr.write(event.data);
+  else if (event.type === 'stderr') terminal.writeError(event.data);
   else if (event.type === 'display' || event.type === 'update_display') terminal.write(`${event.data['text/plain']}\n`);
-  else if (event.type === 'error') process.stderr.write(errorText(event.error));
-  else if (event.type === 'warning') process.stderr.write(`replpool: ${event.message} (${event.code})\n`);
-  else if (event.type === 'gap')
-    process.stderr.write(`replpool: output is missing here (events ${event.from} to ${event.to})\n`);
-  else if (event.type === 'session') process.stderr.write(sessionText(event) ?? '');
+  else terminal.writeError(eventText(event) ?? '');
 }
 
 /** Passes Ctrl-C on as an interrupt; the second one, SIGTERM and the parent's death end the run. */
@@ -80,7 +76,8 @@ export async function run(options: RunOptions): Promise<ExitCode> {
     ...(options.pool === undefined ? {} : { pool: options.pool }),
   });
   let interrupt = (): void => undefined;
-  using terminal = new Terminal({ onInterrupt: () => interrupt() });
+  let hangUp = (): void => undefined;
+  using terminal = new Terminal({ onInterrupt: () => interrupt(), onHangUp: () => hangUp() });
 
   const answer = async (prompt: string, hidden: boolean, signal: AbortSignal): Promise<InputAnswer> => {
     // stdin was the code, and is at its end.
@@ -90,12 +87,17 @@ export async function run(options: RunOptions): Promise<ExitCode> {
     if (read.kind === 'interrupt') interrupt();
     return read.kind === 'end' ? { eof: true } : undefined;
   };
-  await using conversation = await Conversation.open(options.target, http, session, {
+  await using scope = new AsyncDisposableStack();
+  const conversation = await Conversation.open(options.target, http, session, {
     event: (event) => show(terminal, event),
     input: (request, signal) => answer(request.prompt, request.password, signal),
+    notice: (text) => terminal.writeError(`replpool: ${text}\n`),
   });
   interrupt = () => void process.emit('SIGINT');
-  using _signals = forwardSignals(conversation);
+  hangUp = () => conversation.giveUp(new CommandFailure(ExitCode.interrupted, 'nobody reads the output any more'));
+  scope.use(forwardSignals(conversation));
+  // Ends before the signals do, see repl.
+  scope.use(conversation);
   for (const file of files) await http.putFile(session.id, file.name, file.content);
   const outcome = await conversation.execute(code, options.timeout);
   if (outcome.status === 'timeout' && outcome.error === undefined) {

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { openApiDocument, ReplPoolError } from '@replpool/protocol';
+import { INTERNAL_METRICS_PATH, invalidRequest, matchPath, openApiDocument, ReplPoolError } from '@replpool/protocol';
+import { notServed, pathOf } from '@replpool/service';
 import express, { type Express } from 'express';
 import type { Logger } from 'pino';
 import type { AgentMetrics } from '../metrics.ts';
@@ -9,6 +10,7 @@ import { executionRoutes } from './execution-routes.ts';
 import { fileRoutes } from './file-routes.ts';
 import { introspectionRoutes } from './introspection-routes.ts';
 import type { LinkStream } from './link-stream.ts';
+import { poolRoutes } from './pool-routes.ts';
 import { problemHandler } from './problem.ts';
 import { runRoute } from './run-route.ts';
 import { sessionRoutes } from './session-routes.ts';
@@ -24,13 +26,14 @@ export function authorizer(token: string): IsAuthorized {
 }
 
 export function createApp(parts: {
+  pool: string;
   isAuthorized: IsAuthorized;
   sessions: Sessions;
   link: LinkStream;
   metrics: AgentMetrics;
   log: Logger;
 }): Express {
-  const { isAuthorized, sessions, link, metrics, log } = parts;
+  const { pool, isAuthorized, sessions, link, metrics, log } = parts;
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -46,24 +49,34 @@ export function createApp(parts: {
   app.get('/metrics', async (_request, response) => {
     response.type(metrics.registry.contentType).send(await metrics.registry.metrics());
   });
+  app.get('/openapi.json', (_request, response) => {
+    response.json(openApiDocument());
+  });
   app.use((request, _response, next) => {
     if (!isAuthorized(request))
       throw new ReplPoolError('UNAUTHENTICATED', "the request does not carry this agent's token");
     next();
   });
-  app.get('/openapi.json', (_request, response) => {
-    response.json(openApiDocument());
+  app.use(link.routes());
+  app.get(INTERNAL_METRICS_PATH, async (_request, response) => {
+    response.json(await metrics.own());
+  });
+  // The paths and methods that there are: what follows need not say it again, and a HEAD of a GET is one.
+  app.use((request, _response, next) => {
+    const refused = notServed(request, matchPath(pathOf(request)));
+    if (refused !== undefined) throw refused;
+    next();
   });
   app.use(
+    poolRoutes(pool, sessions),
     executionRoutes(sessions),
     sessionRoutes(sessions),
     introspectionRoutes(sessions),
     fileRoutes(sessions),
     runRoute(sessions),
   );
-  app.use(link.routes());
-  app.use((request) => {
-    throw new ReplPoolError('NOT_FOUND', `nothing is served at ${request.method} ${request.path}`);
+  app.use(() => {
+    throw invalidRequest('upgrade', 'the channel is opened by an upgrade to websocket');
   });
   app.use(problemHandler(log));
   return app;

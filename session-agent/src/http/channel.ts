@@ -14,16 +14,20 @@ import {
   eventsQuerySchema,
   FrameError,
   parse,
+  ReplPoolError,
   type RequestId,
+  type SessionEvent,
 } from '@replpool/protocol';
+import { BODY_LIMIT, refuseUpgrade, toReplPoolError } from '@replpool/service';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { LoggedEvent } from '../session/event-log.ts';
 import { EventReader } from '../session/event-reader.ts';
 import type { Session } from '../session/session.ts';
-import { MAX_BODY_BYTES } from './body.ts';
-import { asReplPoolError } from './problem.ts';
 
-/** Bytes that may wait in a client's socket; beyond it the client reads from the log when it has caught up. */
+/**
+ * Bytes that may wait in a client's socket: beyond it no events are read for it until it has caught up. So many bytes of answers to its own
+ * messages may wait besides; beyond that it is not listened to. An interrupt passes however many events wait.
+ */
 const HIGH_WATER_BYTES = 1024 * 1024;
 
 /** Accepts channels; the caller has checked who asks and found the session. */
@@ -31,8 +35,10 @@ export class ChannelServer {
   readonly #server = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
-    maxPayload: MAX_BODY_BYTES,
+    maxPayload: BODY_LIMIT,
     handleProtocols: (offered) => chooseSubprotocol(offered) ?? false,
+  }).on('wsClientError', (error, socket) => {
+    refuseUpgrade(socket, new ReplPoolError('INVALID_REQUEST', `not a WebSocket handshake: ${error.message}`));
   });
 
   /** @param from events after this one are sent; by default only new ones */
@@ -57,6 +63,8 @@ class Channel {
   readonly #session: Session;
   readonly #codec: 'json' | 'msgpack';
   #reader: EventReader | undefined;
+  /** Bytes of answers that wait in the socket. */
+  #answers = 0;
 
   constructor(client: WebSocket, session: Session) {
     this.#client = client;
@@ -73,10 +81,11 @@ class Channel {
     this.#client.on('close', () => this.#reader?.[Symbol.dispose]());
     this.#reader = new EventReader(log, from, {
       write: (event) => this.#sendEvent(event),
-      end: () => this.#client.close(1000),
+      end: () => this.#client.close(1000, 'the session has ended'),
     });
   }
 
+  /** @returns whether the client has room for more */
   #sendEvent(event: LoggedEvent): boolean {
     const binary = this.#codec === 'msgpack';
     this.#client.send(binary ? encodeMessage(JSON.parse(event.json), 'msgpack') : event.json, { binary }, () => {
@@ -85,9 +94,15 @@ class Channel {
     return this.#client.bufferedAmount < HIGH_WATER_BYTES;
   }
 
-  #send(message: ControlMessage): void {
+  #send(message: ControlMessage | SessionEvent): void {
+    const data = encodeMessage(message, this.#codec);
     const binary = this.#codec === 'msgpack';
-    this.#client.send(binary ? encodeMessage(message, 'msgpack') : JSON.stringify(message), { binary });
+    this.#answers += data.length;
+    if (this.#answers > HIGH_WATER_BYTES) this.#client.pause();
+    this.#client.send(data, { binary }, () => {
+      this.#answers -= data.length;
+      if (this.#client.isPaused && this.#answers < HIGH_WATER_BYTES / 2) this.#client.resume();
+    });
   }
 
   #receive(data: Buffer): void {
@@ -113,8 +128,8 @@ class Channel {
       case 'execute': {
         const { type: _type, ...request } = message;
         const submitted = this.#session.executions.submit(request);
-        // An id that has ended produces no events any more; its outcome is sent again as what it was.
-        if ('outcome' in submitted) this.#replay(submitted.outcome.id);
+        // An id that has ended produces no events any more; its end is said again.
+        if ('outcome' in submitted) this.#send(this.#session.executions.finishedEvent(submitted.outcome));
         return;
       }
       case 'input': {
@@ -136,22 +151,8 @@ class Channel {
     }
   }
 
-  /** The events of an ended execution once more, with the numbers that they have. */
-  #replay(execution: string): void {
-    const { log } = this.#session;
-    new EventReader(
-      log,
-      this.#session.executions.firstSeqOf(execution),
-      { write: (event) => this.#sendEvent(event) || true, end: () => undefined },
-      {
-        execution,
-        running: () => false,
-      },
-    );
-  }
-
   #problem(error: unknown, names: { request?: RequestId; execution?: string }): void {
-    this.#send({ type: 'problem', ...names, problem: asReplPoolError(error).toProblem() });
+    this.#send({ type: 'problem', ...names, problem: toReplPoolError(error).toProblem() });
   }
 }
 

@@ -1,7 +1,7 @@
 import { eventsQuerySchema, executeQuerySchema, executeRequestSchema, parse } from '@replpool/protocol';
 import { Router } from 'express';
 import type { Sessions } from '../sessions.ts';
-import { readJson } from './body.ts';
+import { readBody } from './body.ts';
 import { streamExecution, streamFormat } from './event-stream.ts';
 import { findSession } from './session-routes.ts';
 
@@ -12,7 +12,7 @@ export function executionRoutes(sessions: Sessions): Router {
   router.post('/v1/sessions/:id/executions', async (request, response) => {
     const session = find(request);
     const { wait } = parse(executeQuerySchema, request.query, 'query');
-    const body = await readJson(request, executeRequestSchema);
+    const body = await readBody(request, executeRequestSchema);
     const submitted = session.executions.submit(body);
     const format = streamFormat(request);
     const id = 'run' in submitted ? submitted.run.id : submitted.outcome.id;
@@ -32,7 +32,9 @@ export function executionRoutes(sessions: Sessions): Router {
     const { execution } = request.params;
     const { from } = parse(eventsQuerySchema, request.query, 'query');
     const start = Math.max(session.executions.firstSeqOf(execution), from ?? 0);
-    streamExecution(response, { session, execution, from: start, format: streamFormat(request) ?? 'ndjson' });
+    // A HEAD has no events to wait for.
+    if (request.method === 'HEAD') response.end();
+    else streamExecution(response, { session, execution, from: start, format: streamFormat(request) ?? 'ndjson' });
   });
   router.delete('/v1/sessions/:id/executions/:execution', (request, response) => {
     response.json(find(request).executions.cancel(request.params.execution));

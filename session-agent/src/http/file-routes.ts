@@ -18,6 +18,11 @@ export function fileRoutes(sessions: Sessions): Router {
     session.touch();
     const { handle, size } = await new WorkFolder(session.workFolder).open(pathOf(request));
     response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': size });
+    if (request.method === 'HEAD') {
+      await handle.close();
+      response.end();
+      return;
+    }
     // A file that grows meanwhile is sent as long as it was announced.
     await pipeline(handle.createReadStream({ end: Math.max(0, size - 1), start: 0 }), response);
   });
@@ -25,7 +30,8 @@ export function fileRoutes(sessions: Sessions): Router {
     const session = find(request);
     session.touch();
     const { disk } = session.toResource().limits;
-    const isNew = await new WorkFolder(session.workFolder).write(pathOf(request), request, parseBytes(disk));
+    const content = request.iterator({ destroyOnReturn: false });
+    const isNew = await new WorkFolder(session.workFolder).write(pathOf(request), content, parseBytes(disk));
     response.status(isNew ? 201 : 204).end();
   });
   one.delete(async (request, response) => {

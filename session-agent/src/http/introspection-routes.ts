@@ -1,7 +1,7 @@
 import { introspectRequestSchema } from '@replpool/protocol';
 import { Router } from 'express';
 import type { Sessions } from '../sessions.ts';
-import { readJson } from './body.ts';
+import { readBody } from './body.ts';
 import { findSession } from './session-routes.ts';
 
 /** What the live namespace holds: variables, completions, documentation. */
@@ -17,7 +17,7 @@ export function introspectionRoutes(sessions: Sessions): Router {
   for (const type of ['complete', 'inspect'] as const) {
     router.post(`/v1/sessions/:id/${type}`, async (request, response) => {
       const session = find(request);
-      const { code, cursor } = await readJson(request, introspectRequestSchema);
+      const { code, cursor } = await readBody(request, introspectRequestSchema);
       response.json(await session.ask({ type, code, cursor }));
     });
   }

@@ -12,6 +12,8 @@ import type { Sessions } from '../sessions.ts';
 
 /** Routers miss an agent after two of these. */
 const HEARTBEAT_MS = 1000;
+/** Bytes that may wait for one router. One that does not read is cut off; it comes back and gets a new snapshot. */
+const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 /** Busy sessions change state thousands of times a second; routers hear of it at most so often. */
 const COALESCE_MS = 50;
 
@@ -59,6 +61,11 @@ export class LinkStream implements Disposable {
     this.#later();
   }
 
+  /** More or fewer warm forks. */
+  capacityChanged(): void {
+    this.#later();
+  }
+
   /** A zygote warmed or died: told at once, for clients wait for it. */
   readinessChanged(): void {
     this.#send({ type: 'capacity', ...this.#readiness() });
@@ -88,7 +95,10 @@ export class LinkStream implements Disposable {
   #send(message: AgentLinkMessage): void {
     if (this.#routers.size === 0) return;
     const text = line(message);
-    for (const router of this.#routers) router.write(text);
+    for (const router of this.#routers) {
+      router.write(text);
+      if (router.writableLength > MAX_WAITING_BYTES) router.destroy();
+    }
   }
 }
 

@@ -1,11 +1,24 @@
 import type { IncomingMessage } from 'node:http';
-import { ANONYMOUS_OWNER, EPOCH_HEADER, OWNER_HEADER, ReplPoolError } from '@replpool/protocol';
+import { ANONYMOUS_OWNER, decodeOwner, EPOCH_HEADER, OWNER_HEADER, ReplPoolError } from '@replpool/protocol';
 import type { Session } from '../session/session.ts';
 
-/** Who calls, as the router that knows our token authenticated them. */
-export function ownerOf(request: IncomingMessage): string {
+/**
+ * For whom the router that knows our token asks; undefined: for nobody, the caller may see all.
+ * @throws ReplPoolError INVALID_REQUEST
+ */
+export function callerOf(request: IncomingMessage): string | undefined {
   const owner = request.headers[OWNER_HEADER];
-  return typeof owner === 'string' && owner !== '' ? owner : ANONYMOUS_OWNER;
+  return typeof owner === 'string' && owner !== '' ? decodeOwner(owner) : undefined;
+}
+
+/** To whom what the request makes will belong. */
+export const ownerOf = (request: IncomingMessage): string => callerOf(request) ?? ANONYMOUS_OWNER;
+
+/** A router may not know yet whose a session is; it always says for whom it asks. @throws ReplPoolError FORBIDDEN */
+export function checkOwner(request: IncomingMessage, session: Session): void {
+  const caller = callerOf(request);
+  if (caller === undefined || caller === session.owner) return;
+  throw new ReplPoolError('FORBIDDEN', `session ${session.id} belongs to another owner`);
 }
 
 /**

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { runRequestSchema } from '@replpool/protocol';
 import { Router } from 'express';
 import type { Sessions } from '../sessions.ts';
-import { readJson } from './body.ts';
+import { readBody } from './body.ts';
 import { streamExecution, streamFormat } from './event-stream.ts';
 import { ownerOf } from './owner.ts';
 
@@ -10,10 +10,12 @@ import { ownerOf } from './owner.ts';
 export function runRoute(sessions: Sessions): Router {
   const router = Router();
   router.post('/v1/run', async (request, response) => {
-    const { code, timeoutSeconds, stdin, ...create } = await readJson(request, runRequestSchema);
-    const { session } = await sessions.create(create, ownerOf(request));
     const left = once(response, 'close');
+    const { code, timeoutSeconds, stdin, ...create } = await readBody(request, runRequestSchema);
+    const { session } = await sessions.create(create, ownerOf(request));
     try {
+      // Its client may have gone while the session was made.
+      if (response.closed) return;
       const submitted = session.executions.submit({
         code,
         ...(timeoutSeconds !== undefined && { timeoutSeconds }),
@@ -22,10 +24,13 @@ export function runRoute(sessions: Sessions): Router {
       if (!('run' in submitted)) return;
       const { run } = submitted;
       const format = streamFormat(request);
-      if (format) streamExecution(response, { session, execution: run.id, from: run.firstSeq, format });
+      if (format) {
+        streamExecution(response, { session, execution: run.id, from: run.firstSeq, format });
+        await left;
+        return;
+      }
       const outcome = await Promise.race([run.ended, left]);
-      if (!format && !Array.isArray(outcome)) response.json(outcome);
-      await left;
+      if (!Array.isArray(outcome)) response.json(outcome);
     } finally {
       await session.close('deleted');
     }

@@ -5,20 +5,21 @@ import {
   patchSessionSchema,
   sessionListQuerySchema,
 } from '@replpool/protocol';
+import { pageOf } from '@replpool/service';
 import { type Request, Router } from 'express';
 import type { Session } from '../session/session.ts';
 import type { Sessions } from '../sessions.ts';
-import { readJson } from './body.ts';
+import { readBody } from './body.ts';
 import { createSession } from './create-session.ts';
-import { checkEpoch } from './owner.ts';
-import { selectSessions } from './select-sessions.ts';
+import { callerOf, checkEpoch, checkOwner } from './owner.ts';
 
-/** Finds the session that a path names. @throws ReplPoolError SESSION_NOT_FOUND, SESSION_LOST, WRONG_OWNER */
+/** Finds the session that a path names. @throws ReplPoolError SESSION_NOT_FOUND, SESSION_LOST, FORBIDDEN, WRONG_OWNER */
 export type FindSession = (request: Request) => Session;
 
 export function findSession(sessions: Sessions): FindSession {
   return (request) => {
     const session = sessions.get(String(request.params.id));
+    checkOwner(request, session);
     checkEpoch(request, session);
     return session;
   };
@@ -31,14 +32,21 @@ export function sessionRoutes(sessions: Sessions): Router {
   router.post('/v1/sessions', createSession(sessions));
   router.get('/v1/sessions', (request, response) => {
     const query = parse(sessionListQuerySchema, request.query, 'query');
-    response.json(selectSessions(sessions.list(), query));
+    const caller = callerOf(request);
+    const visible = sessions.list().filter((session) => caller === undefined || session.owner === caller);
+    response.json(
+      pageOf(
+        visible.map((session) => session.toResource()),
+        query,
+      ),
+    );
   });
   router.get('/v1/sessions/:id', (request, response) => {
     response.json(find(request).toResource());
   });
   router.patch('/v1/sessions/:id', async (request, response) => {
     const session = find(request);
-    const patch = await readJson(request, patchSessionSchema);
+    const patch = await readBody(request, patchSessionSchema);
     session.patch(patch);
     response.json(session.toResource());
   });
@@ -57,7 +65,7 @@ export function sessionRoutes(sessions: Sessions): Router {
   });
   router.post('/v1/sessions/:id/executions/:execution/input', async (request, response) => {
     const session = find(request);
-    const answer: InputRequest = await readJson(request, inputRequestSchema);
+    const answer: InputRequest = await readBody(request, inputRequestSchema);
     session.executions.get(String(request.params.execution));
     session.executions.answerInput(String(request.params.execution), answer);
     response.status(204).end();

@@ -6,10 +6,12 @@ export interface WarmPoolOptions {
   /** Forks kept ready. */
   readonly minIdle: number;
   fork(): Promise<Worker>;
+  /** Called when `warm` has changed. */
+  changed(): void;
   readonly log: Logger;
 }
 
-/** A fork that failed is tried again after so long. */
+/** A fork that failed, or that died before anybody had it, is tried again after so long. */
 const RETRY_MS = 500;
 
 /** Forks of one zygote kept ready. A worker leaves the pool once and never comes back. */
@@ -46,6 +48,7 @@ export class WarmPool {
     for (let worker = this.#idle.shift(); worker; worker = this.#idle.shift()) {
       if (!worker.alive) continue;
       this.hits += 1;
+      this.#options.changed();
       // Not at once: the next fork would compete with the new session's first execution.
       setImmediate(() => this.fill());
       return { worker, warm: true };
@@ -77,17 +80,24 @@ export class WarmPool {
         output: () => undefined,
         exited: () => {
           this.#idle = this.#idle.filter((each) => each !== worker);
-          this.fill();
+          this.#options.changed();
+          this.#fillLater();
         },
       });
+      this.#options.changed();
     } catch (error) {
       this.#options.log.warn({ err: error }, 'a warm worker could not be forked');
-      this.#retry = setTimeout(() => {
-        this.#retry = undefined;
-        this.fill();
-      }, RETRY_MS);
+      this.#fillLater();
     } finally {
       this.#forking -= 1;
     }
+  }
+
+  #fillLater(): void {
+    if (this.#closed) return;
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      this.fill();
+    }, RETRY_MS);
   }
 }

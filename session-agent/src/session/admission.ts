@@ -31,6 +31,7 @@ export function refusal(request: ExecuteRequest, load: SessionLoad): ReplPoolErr
   if (circuitOpenMs > 0) {
     return new ReplPoolError('CIRCUIT_OPEN', `session ${session} died three times within a minute`, {
       how: `Try again in ${Math.ceil(circuitOpenMs / 1000)} s, or restart the session.`,
+      retryAfterSeconds: Math.ceil(circuitOpenMs / 1000),
     });
   }
   if (queued >= queueLength) return new ReplPoolError('QUEUE_FULL', `${queueLength} executions are queued already`);

@@ -10,9 +10,9 @@ export interface LoggedEvent {
   readonly json: string;
 }
 
-/** What a reader finds at a position: the event there, or the range that the log no longer holds. */
+/** What a reader finds at a position: events from there on without a hole, or the range that the log no longer holds. */
 export type LogRead =
-  | { kind: 'event'; event: LoggedEvent }
+  | { kind: 'events'; events: readonly LoggedEvent[] }
   | { kind: 'gap'; from: number; to: number }
   | { kind: 'end' };
 
@@ -29,6 +29,7 @@ export class EventLog {
   #head = 0;
   #bytes = 0;
   #lastSeq = 0;
+  #closed = false;
 
   constructor(options: { ringBytes: number; spill?: SpillFiles }) {
     this.#ringBytes = options.ringBytes;
@@ -45,7 +46,13 @@ export class EventLog {
     return this.#bytes;
   }
 
-  append(event: EventPayload): LoggedEvent {
+  /** No event will follow: its session has ended. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  append(event: EventPayload): void {
+    if (this.#closed) return;
     const seq = this.#lastSeq + 1;
     const json = JSON.stringify({ seq, time: new Date().toISOString(), ...event });
     const logged: LoggedEvent = { seq, type: event.type, execution: event.execution, json };
@@ -55,27 +62,29 @@ export class EventLog {
     while (this.#bytes > this.#ringBytes && this.#ring.length - this.#head > 1) this.#spillOldest();
     if (this.#head > 1024 && this.#head * 2 > this.#ring.length) this.#compact();
     for (const listener of this.#listeners) listener();
-    return logged;
   }
 
   /** What comes after position `seq`. */
   after(seq: number): LogRead {
     if (seq >= this.#lastSeq) return { kind: 'end' };
     const inRing = this.#fromRing(seq + 1);
-    if (inRing) return { kind: 'event', event: inRing };
+    if (inRing) return { kind: 'events', events: [inRing] };
     const onDisk = this.#spill.read(seq + 1);
-    if (onDisk) return { kind: 'event', event: onDisk };
+    if (onDisk.length > 0) return { kind: 'events', events: onDisk };
     const oldestOnDisk = this.#spill.oldestAfter(seq + 1);
     return { kind: 'gap', from: seq + 1, to: (oldestOnDisk ?? this.#oldestInRing()) - 1 };
   }
 
-  /** Calls `listener` after each append, until disposed. */
+  /** Calls `listener` after each append and at the log's end, until disposed. */
   subscribe(listener: () => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
+  /** Ends the log and what it has on disk; readers still get what is in memory. */
   [Symbol.dispose](): void {
+    this.#closed = true;
+    for (const listener of this.#listeners) listener();
     this.#listeners.clear();
     this.#spill[Symbol.dispose]();
   }

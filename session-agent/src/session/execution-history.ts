@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ExecuteRequest, type Execution, type ExecutionStatus, ReplPoolError } from '@replpool/protocol';
+import { discard } from './discard.ts';
 import type { ExecutionRun } from './execution-run.ts';
 
 /** Whole outcomes kept; of older executions only the body's hash and the status. */
@@ -12,6 +13,7 @@ const IN_MEMORY_CHARACTERS = 16 * 1024;
 interface Entry {
   readonly hash: string;
   readonly firstSeq: number;
+  lastSeq?: number;
   status: ExecutionStatus;
   run?: ExecutionRun | undefined;
   outcome?: string | { file: string } | undefined;
@@ -25,7 +27,7 @@ export class ExecutionHistory {
   #withOutcome: string[] = [];
   #files = 0;
 
-  /** @param folder of its own, made on first need */
+  /** @param folder of its own, made on first need; it goes with the session's */
   constructor(session: string, folder: string) {
     this.#session = session;
     this.#folder = folder;
@@ -47,12 +49,19 @@ export class ExecutionHistory {
   }
 
   accept(run: ExecutionRun): void {
-    this.#entries.set(run.id, { hash: bodyHash(run.request), firstSeq: run.firstSeq, status: 'queued', run });
+    this.#entries.set(run.id, {
+      hash: bodyHash(run.request),
+      firstSeq: run.firstSeq,
+      status: 'queued',
+      run,
+    });
   }
 
-  finish(run: ExecutionRun, outcome: Execution): void {
+  /** @param lastSeq the number of its `finished` event */
+  finish(run: ExecutionRun, outcome: Execution, lastSeq: number): void {
     const entry = this.#entries.get(run.id);
     if (!entry) return;
+    entry.lastSeq = lastSeq;
     entry.run = undefined;
     entry.status = outcome.status;
     entry.outcome = this.#store(JSON.stringify(outcome));
@@ -71,9 +80,9 @@ export class ExecutionHistory {
     return this.#entry(id).firstSeq;
   }
 
-  /** The run of an id that has not ended yet. */
-  running(id: string): ExecutionRun | undefined {
-    return this.#entries.get(id)?.run;
+  /** The number of an execution's last event; undefined until it has ended, and where the id is unknown. */
+  lastSeq(id: string): number | undefined {
+    return this.#entries.get(id)?.lastSeq;
   }
 
   /** Oldest first: the executions whose outcome is still whole, then those that have not ended. */
@@ -83,7 +92,6 @@ export class ExecutionHistory {
   }
 
   [Symbol.dispose](): void {
-    rmSync(this.#folder, { recursive: true, force: true });
     this.#entries.clear();
     this.#withOutcome = [];
   }
@@ -110,27 +118,39 @@ export class ExecutionHistory {
     }
   }
 
+  /** User code may have deleted the file: then only the status is left. */
+  #load(outcome: Entry['outcome']): string | undefined {
+    if (typeof outcome !== 'object') return outcome;
+    try {
+      return readFileSync(outcome.file, 'utf8');
+    } catch {
+      return undefined;
+    }
+  }
+
   #forgetOldest(): void {
     const id = this.#withOutcome.shift();
     const entry = id === undefined ? undefined : this.#entries.get(id);
     if (!entry) return;
-    if (typeof entry.outcome === 'object') rmSync(entry.outcome.file, { force: true });
+    if (typeof entry.outcome === 'object') discard(entry.outcome.file);
     entry.outcome = undefined;
   }
 
   #outcome(id: string, entry: Entry): Execution {
-    if (typeof entry.outcome === 'string') return JSON.parse(entry.outcome) as Execution;
-    if (entry.outcome) return JSON.parse(readFileSync(entry.outcome.file, 'utf8')) as Execution;
+    const json = this.#load(entry.outcome);
+    if (json !== undefined) return JSON.parse(json) as Execution;
     return {
       id,
       session: this.#session,
       status: entry.status,
-      executionCount: 0,
       stdout: '',
       stderr: '',
       displays: [],
       warnings: [
-        { code: 'OUTCOME_EXPIRED', message: `only the status of executions before the last ${KEPT_OUTCOMES} is kept` },
+        {
+          code: 'OUTCOME_EXPIRED',
+          message: `only the status is kept: it is not among the last ${KEPT_OUTCOMES}, or its file was deleted`,
+        },
       ],
       variables: { added: [], changed: [], deleted: [] },
       usage: { cpuMs: 0, wallMs: 0, maxRssBytes: 0 },

@@ -2,8 +2,9 @@ import type { ExecuteRequest, Execution, ExecutionStatus, FromWorkerFrame, MimeB
 import { OutputBudget } from './output-budget.ts';
 
 type FinishedFrame = Extract<FromWorkerFrame, { type: 'finished' }>;
-/** An execution's `displays` hold so many; all of them are in the events. */
+/** An execution's `displays` hold so many and so many bytes of JSON; what became events is all there. */
 const KEPT_DISPLAYS = 100;
+const KEPT_DISPLAY_BYTES = 8 * 1024 * 1024;
 
 /** One execution from its acceptance to its outcome: what it said so far, and what it becomes for the API. */
 export class ExecutionRun {
@@ -17,13 +18,15 @@ export class ExecutionRun {
   readonly #session: string;
   readonly #ended = Promise.withResolvers<Execution>();
   status: ExecutionStatus = 'queued';
-  executionCount = 0;
+  /** Of the namespace, this one included; known when it goes to the worker. */
+  executionCount: number | undefined;
   /** Why the agent is ending it; decides the status of a run that is interrupted or killed. */
   ending: 'interrupt' | 'timeout' | undefined;
   result: MimeBundle | undefined;
   error: Execution['error'];
   readonly displays: MimeBundle[] = [];
   readonly warnings: Execution['warnings'] = [];
+  #displayRoom = KEPT_DISPLAY_BYTES;
   #variables: Execution['variables'] = { added: [], changed: [], deleted: [] };
   #cpuMs = 0;
   #maxRssBytes = 0;
@@ -58,8 +61,11 @@ export class ExecutionRun {
     this.#clock = performance.now();
   }
 
-  display(bundle: MimeBundle): void {
-    if (this.displays.length < KEPT_DISPLAYS) this.displays.push(bundle);
+  /** @param size bytes of its JSON */
+  display(bundle: MimeBundle, size: number): void {
+    if (this.displays.length >= KEPT_DISPLAYS || size > this.#displayRoom) return;
+    this.#displayRoom -= size;
+    this.displays.push(bundle);
   }
 
   /** Takes what the worker counted. */
@@ -89,7 +95,7 @@ export class ExecutionRun {
       id: this.id,
       session: this.#session,
       status: this.status,
-      executionCount: this.executionCount,
+      ...(this.executionCount !== undefined && { executionCount: this.executionCount }),
       ...(this.result && { result: this.result }),
       stdout: this.output.text('stdout'),
       stderr: this.output.text('stderr'),

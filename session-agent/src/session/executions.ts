@@ -4,6 +4,8 @@ import type {
   Execution,
   FromWorkerFrame,
   Limits,
+  ReplPoolError,
+  SessionEvent,
   Session as SessionResource,
   WorkerDeathReason,
   WorkerDied,
@@ -29,6 +31,8 @@ export interface ExecutionsOptions {
   readonly outcomesFolder: string;
 }
 
+type DisplayFrame = Extract<FromWorkerFrame, { type: 'display' | 'update_display' }>;
+
 /** What executions need of their session. */
 export interface ExecutionsHost {
   readonly log: EventLog;
@@ -36,6 +40,8 @@ export interface ExecutionsHost {
   readonly worker: SessionWorker | undefined;
   readonly stateEpoch: number;
   readonly circuitOpenMs: number;
+  /** What an ended session answers. */
+  readonly gone: ReplPoolError | undefined;
   /** An execution goes to the worker, or the last one has ended. */
   setBusy(busy: boolean): void;
   touch(): void;
@@ -55,6 +61,8 @@ export class Executions implements Disposable {
   #deadline: Deadline | undefined;
   #ladder: InterruptLadder | undefined;
   #count = 0;
+  /** The worker broke the protocol. */
+  #isBroken = false;
   #usage: SessionResource['usage'] = { cpuMs: 0, wallMs: 0, maxRssBytes: 0 };
 
   constructor(options: ExecutionsOptions, host: ExecutionsHost, observer: SessionObserver) {
@@ -76,15 +84,16 @@ export class Executions implements Disposable {
     return this.#usage;
   }
 
-  /** The step of ours that ended the worker, where one did. */
-  get killedBy(): 'timeout' | 'interrupt' | undefined {
+  /** Why we ended the worker, where we did. */
+  get killedBy(): 'timeout' | 'interrupt' | 'crash' | undefined {
+    if (this.#isBroken) return 'crash';
     if (!this.#ladder?.killed) return undefined;
     return this.#current?.ending === 'timeout' ? 'timeout' : 'interrupt';
   }
 
   /**
    * Queues code, or joins the execution that has this id already.
-   * @throws ReplPoolError EXECUTION_ID_REUSED, EPOCH_CHANGED, QUEUE_FULL, CIRCUIT_OPEN, INVALID_REQUEST
+   * @throws ReplPoolError EXECUTION_ID_REUSED, EPOCH_CHANGED, QUEUE_FULL, CIRCUIT_OPEN, INVALID_REQUEST, SESSION_NOT_FOUND, SESSION_LOST
    */
   submit(request: ExecuteRequest): { run: ExecutionRun } | { outcome: Execution } {
     const id = request.id ?? randomUUID();
@@ -112,8 +121,10 @@ export class Executions implements Disposable {
     this.#host.setBusy(true);
     const { code, silent = false } = run.request;
     const executionCount = this.#count + (silent ? 0 : 1);
+    run.executionCount = executionCount;
     const hasInput = run.stdin !== undefined;
     worker.send({ type: 'execute', execution: run.id, code, silent, executionCount, hasInput });
+    this.#watch(run);
   }
 
   /** @throws ReplPoolError EXECUTION_NOT_FOUND */
@@ -121,14 +132,28 @@ export class Executions implements Disposable {
     return this.#history.get(id);
   }
 
-  /** The execution while it is queued or running. */
-  runOf(id: string): ExecutionRun | undefined {
-    return this.#history.running(id);
-  }
-
   /** Where an execution's events start. @throws ReplPoolError EXECUTION_NOT_FOUND */
   firstSeqOf(id: string): number {
     return this.#history.firstSeq(id);
+  }
+
+  /** The number of an execution's last event; undefined until it has ended. */
+  lastSeqOf(id: string): number | undefined {
+    return this.#history.lastSeq(id);
+  }
+
+  /** The `finished` event of an execution that has ended, as it was. */
+  finishedEvent(outcome: Execution): SessionEvent {
+    const { id, status, finishedAt } = outcome;
+    const time = finishedAt ?? new Date().toISOString();
+    return {
+      seq: this.#history.lastSeq(id) ?? this.#log.lastSeq,
+      time,
+      type: 'finished',
+      execution: id,
+      status,
+      outcome,
+    };
   }
 
   list(): Execution[] {
@@ -136,10 +161,10 @@ export class Executions implements Disposable {
   }
 
   /**
-   * Answers the oldest pending `input()` of an execution; of any where `execution` is undefined.
+   * Answers the oldest pending `input()` of an execution.
    * @throws ReplPoolError NO_INPUT_PENDING
    */
-  answerInput(execution: string | undefined, answer: { value: string } | { eof: true }): void {
+  answerInput(execution: string, answer: { value: string } | { eof: true }): void {
     const request = this.#inputs.take(execution);
     this.#host.touch();
     this.#host.worker?.send({ type: 'input_reply', request, ...answer });
@@ -150,7 +175,6 @@ export class Executions implements Disposable {
   interrupt(execution?: string): void {
     const run = this.#current;
     if (!run || (execution !== undefined && run.id !== execution)) return;
-    // Where it has not started yet, the ladder is climbed when it does.
     run.ending ??= 'interrupt';
     this.#ladder?.climb();
   }
@@ -175,6 +199,7 @@ export class Executions implements Disposable {
     if (run) this.#killed(run, reason, message);
     this.cancelQueued();
     this.#inputs.clear();
+    this.#isBroken = false;
   }
 
   /** A new namespace; says which names the old one had. */
@@ -199,14 +224,7 @@ export class Executions implements Disposable {
         return;
       case 'display':
       case 'update_display':
-        if (frame.type === 'display') run?.display({ data: frame.data, metadata: frame.metadata });
-        this.#log.append({
-          type: frame.type,
-          ...execution(frame.execution),
-          data: frame.data,
-          metadata: frame.metadata,
-          ...(frame.transient && { transient: frame.transient }),
-        });
+        this.#displayed(run, frame);
         return;
       case 'clear_output':
         this.#log.append({ type: 'clear_output', ...execution(frame.execution), wait: frame.wait });
@@ -243,9 +261,7 @@ export class Executions implements Disposable {
     }
     const { send, hitLimit } = run.output.take(stream, text);
     if (send !== '') this.#log.append({ type: stream, execution: run.id, data: send });
-    if (!hitLimit) return;
-    this.#observer.limitHit('outputBytes');
-    this.#warn(run, 'OUTPUT_TRUNCATED', `output beyond ${this.#options.limits.outputBytes} bytes is not kept`);
+    if (hitLimit) this.#truncated(run);
   }
 
   [Symbol.dispose](): void {
@@ -255,7 +271,8 @@ export class Executions implements Disposable {
 
   #admit(request: ExecuteRequest): void {
     const { session, limits, queueLength } = this.#options;
-    const { stateEpoch, circuitOpenMs } = this.#host;
+    const { gone, stateEpoch, circuitOpenMs } = this.#host;
+    if (gone) throw gone;
     const load = { session, stateEpoch, limits, queued: this.#queue.length, queueLength, circuitOpenMs };
     const refused = refusal(request, load);
     if (refused?.code === 'QUEUE_FULL') this.#observer.limitHit('queue');
@@ -266,12 +283,34 @@ export class Executions implements Disposable {
   #foreign(execution: string): void {
     const message = `the worker named execution ${execution}, which does not run`;
     this.#log.append({ type: 'warning', code: 'WORKER_PROTOCOL', message });
+    this.#isBroken = true;
     void this.#host.worker?.kill();
+  }
+
+  #displayed(run: ExecutionRun | undefined, frame: DisplayFrame): void {
+    const { type, data, metadata, transient } = frame;
+    const size = JSON.stringify(data).length;
+    const { send, hitLimit } = run?.output.takeDisplay(size) ?? { send: true, hitLimit: false };
+    if (run && hitLimit) this.#truncated(run);
+    if (!send) return;
+    if (type === 'display') run?.display({ data, metadata }, size);
+    this.#log.append({ type, ...execution(frame.execution), data, metadata, ...(transient && { transient }) });
+  }
+
+  #truncated(run: ExecutionRun): void {
+    this.#observer.limitHit('outputBytes');
+    this.#warn(run, 'OUTPUT_TRUNCATED', `output beyond ${this.#options.limits.outputBytes} bytes is not kept`);
   }
 
   #started(run: ExecutionRun): void {
     run.start();
-    this.#log.append({ type: 'started', execution: run.id });
+    this.#log.append({ type: 'started', execution: run.id, ...count(run.executionCount) });
+    // An interrupt that came between dispatch and start was dropped by the worker.
+    if (run.ending) this.#ladder?.climb();
+  }
+
+  /** The deadline runs from the dispatch on: a worker that never starts the code does not hold its session up for ever. */
+  #watch(run: ExecutionRun): void {
     const { interruptGraceSeconds, limits } = this.#options;
     const ladder = new InterruptLadder({
       graceMs: interruptGraceSeconds * 1000,
@@ -289,8 +328,6 @@ export class Executions implements Disposable {
       ladder.climb();
     });
     this.#deadline.run();
-    // An interrupt that came between dispatch and start was dropped by the worker.
-    if (run.ending) ladder.climb();
   }
 
   #warn(run: ExecutionRun | undefined, code: string, message: string): void {
@@ -303,6 +340,11 @@ export class Executions implements Disposable {
       const line = run.stdin.shift();
       const answer = line === undefined ? { eof: true } : { value: line };
       this.#host.worker?.send({ type: 'input_reply', request: frame.request, ...answer });
+      return;
+    }
+    if (frame.execution === undefined) {
+      // Nobody could name what it waits for: a thread that outlived its execution asks when nothing runs.
+      this.#host.worker?.send({ type: 'input_reply', request: frame.request, eof: true });
       return;
     }
     this.#inputs.add(frame);
@@ -318,8 +360,8 @@ export class Executions implements Disposable {
     run.measured(frame);
     this.#count = frame.executionCount;
     this.#names.apply(frame.variables);
-    const timedOut = frame.status === 'interrupted' && run.ending === 'timeout';
-    this.#finish(run, timedOut ? 'timeout' : frame.status);
+    // However the code took the interrupt: a deadline that was reached is a timeout.
+    this.#finish(run, run.ending === 'timeout' ? 'timeout' : frame.status);
   }
 
   /** Ends a run whose worker is gone. */
@@ -339,7 +381,7 @@ export class Executions implements Disposable {
     const wasCurrent = run === this.#current;
     if (wasCurrent) this.#release();
     const outcome = run.finish(status);
-    this.#history.finish(run, outcome);
+    this.#history.finish(run, outcome, this.#log.lastSeq + 1);
     this.#usage = {
       cpuMs: this.#usage.cpuMs + outcome.usage.cpuMs,
       wallMs: this.#usage.wallMs + outcome.usage.wallMs,
@@ -347,9 +389,12 @@ export class Executions implements Disposable {
     };
     this.#host.touch();
     if (wasCurrent && this.#host.worker) this.#host.setBusy(false);
-    this.#log.append({ type: 'finished', execution: run.id, status, outcome });
-    this.#observer.executed(outcome);
-    run.settle(outcome);
+    try {
+      this.#log.append({ type: 'finished', execution: run.id, status, outcome });
+      this.#observer.executed(outcome);
+    } finally {
+      run.settle(outcome);
+    }
     if (wasCurrent) this.next();
   }
 
@@ -365,4 +410,8 @@ export class Executions implements Disposable {
 
 function execution(id: string | undefined): { execution?: string } {
   return id === undefined ? {} : { execution: id };
+}
+
+function count(executionCount: number | undefined): { executionCount?: number } {
+  return executionCount === undefined ? {} : { executionCount };
 }

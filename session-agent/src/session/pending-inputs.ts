@@ -28,17 +28,17 @@ export class PendingInputs {
   }
 
   /**
-   * Takes the oldest call of an execution, or of any where `execution` is undefined, for whoever answers it.
+   * Takes the oldest call of an execution for whoever answers it.
    * @throws ReplPoolError NO_INPUT_PENDING
    */
-  take(execution: string | undefined): RequestId {
-    const pending = this.#waiting.find((each) => execution === undefined || each.execution === execution);
+  take(execution: string): RequestId {
+    const pending = this.#waiting.find((each) => each.execution === execution);
     if (pending) {
       this.#done(pending);
       return pending.request;
     }
     throw new ReplPoolError('NO_INPUT_PENDING', 'no input() waits for an answer', {
-      ...(execution !== undefined && { details: { execution } }),
+      details: { execution },
     });
   }
 

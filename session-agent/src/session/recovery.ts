@@ -32,18 +32,24 @@ export class Recovery implements Disposable {
     return Math.max(0, this.#openUntil - performance.now());
   }
 
-  /** Counts a death, and calls `attempt` when a new worker may be tried. */
-  afterDeath(attempt: () => void): void {
+  /** Counts a worker that died, or that could not be opened. @returns milliseconds until the next one may be tried */
+  died(): number {
     const now = performance.now();
     this.#deaths = [...this.#deaths.filter((time) => now - time < WINDOW_MS), now];
     const decision = decideRecovery(this.#deaths, now);
-    if (decision.kind === 'open') this.#openUntil = now + decision.forMs;
-    this.#schedule(attempt, decision.kind === 'open' ? decision.forMs : decision.afterMs);
+    if (decision.kind === 'restart') return decision.afterMs;
+    this.#openUntil = now + decision.forMs;
+    return decision.forMs;
+  }
+
+  /** Counts a death, and calls `attempt` when a new worker may be tried. */
+  afterDeath(attempt: () => void): void {
+    this.#schedule(attempt, this.died());
   }
 
   /** Calls `attempt` again a while after one that failed. */
   afterFailure(attempt: () => void): void {
-    this.#schedule(attempt, RETRY_MS);
+    this.#schedule(attempt, Math.max(RETRY_MS, this.circuitOpenMs));
   }
 
   /** Somebody restarts the session: its earlier deaths do not count any more. */

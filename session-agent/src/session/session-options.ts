@@ -31,9 +31,11 @@ export type SessionEnd = SessionLostReason | 'deleted';
 export interface SessionObserver {
   changed(session: Session): void;
   ended(session: Session, reason: SessionEnd): void;
-  /** After the worker is gone: the session's folder may be removed. */
+  /** The worker is gone: removes the session's folder; never rejects. */
   closed(): Promise<void>;
   executed(outcome: Execution): void;
   output(bytes: number): void;
   limitHit(limit: string): void;
+  /** Something that only the operator of the service can act on. */
+  failed(what: string, error: unknown): void;
 }

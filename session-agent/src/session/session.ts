@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type PatchSession,
@@ -11,6 +12,7 @@ import type { Worker } from '../worker/worker.ts';
 import { EventLog } from './event-log.ts';
 import { Executions } from './executions.ts';
 import { Recovery } from './recovery.ts';
+import { sessionGone } from './session-gone.ts';
 import type { SessionEnd, SessionObserver, SessionOptions } from './session-options.ts';
 import { SessionWorker } from './session-worker.ts';
 import { SegmentFiles } from './spill-files.ts';
@@ -32,6 +34,7 @@ export class Session {
   readonly #observer: SessionObserver;
   readonly #recovery = new Recovery();
   #state: SessionState = 'starting';
+  #end: SessionEnd | undefined;
   #stateEpoch = 1;
   #lastActivityAt = new Date();
   #worker: SessionWorker | undefined;
@@ -107,6 +110,7 @@ export class Session {
    * @throws ReplPoolError where no worker is to be had; the session goes on trying
    */
   restart(): Promise<void> {
+    if (this.#end !== undefined) throw sessionGone(this.id, this.#end);
     this.touch();
     this.executions.cancelQueued();
     this.#restarting ??= this.#restart().finally(() => {
@@ -117,6 +121,7 @@ export class Session {
 
   /** Asks the worker something that is not an execution. */
   async ask(frame: { type: 'complete' | 'inspect' | 'variables'; [field: string]: unknown }): Promise<unknown> {
+    if (this.#end !== undefined) throw sessionGone(this.id, this.#end);
     this.touch();
     if (this.#worker) return await this.#worker.ask(frame);
     throw new ReplPoolError('WORKER_FAILED', `session ${this.id} has no worker at the moment`, {
@@ -127,6 +132,7 @@ export class Session {
   /** Ends the session for good; idempotent. */
   async close(reason: SessionEnd): Promise<void> {
     if (hasEnded(this.#state)) return;
+    this.#end = reason;
     this.#goTo(reason === 'deleted' || reason === 'expired' ? 'closed' : 'lost');
     this.#recovery[Symbol.dispose]();
     const worker = this.#takeWorker();
@@ -161,6 +167,9 @@ export class Session {
       get stateEpoch() {
         return session.#stateEpoch;
       },
+      get gone() {
+        return session.#end === undefined ? undefined : sessionGone(session.id, session.#end);
+      },
       get circuitOpenMs() {
         return session.#recovery.circuitOpenMs;
       },
@@ -169,11 +178,16 @@ export class Session {
     };
   }
 
-  #open(worker: Worker): Promise<SessionWorker> {
+  async #open(worker: Worker): Promise<SessionWorker> {
     const { env, limits } = this.#options;
+    // The code may have deleted its own working folder.
+    await mkdir(this.workFolder, { recursive: true, mode: 0o700 }).catch(async (error: unknown) => {
+      await worker.kill();
+      throw error;
+    });
     const session = { session: this.id, cwd: this.workFolder, env, fileDescriptors: limits.fileDescriptors };
     // What a worker says that is not ours yet, or not any more, is nobody's.
-    return SessionWorker.open(worker, session, {
+    return await SessionWorker.open(worker, session, {
       frame: (from, frame) => {
         if (this.#worker === from) this.executions.receive(frame);
       },
@@ -188,6 +202,7 @@ export class Session {
 
   #died(status: ExitStatus, protocolError: Error | undefined): void {
     const reason = this.executions.killedBy ?? (protocolError ? 'crash' : deathReason(status));
+    if (protocolError) this.#observer.failed('a worker broke the protocol', protocolError);
     this.#takeWorker();
     this.executions.lose(reason, protocolError?.message ?? `the worker ended ${describeExit(status)}`);
     if (this.#options.onCrash === 'Lose') return void this.close(reason);
@@ -200,9 +215,9 @@ export class Session {
   async #recover(reason: SessionEnd | 'restart'): Promise<void> {
     try {
       await this.#replaceWorker(reason);
-    } catch {
-      // No worker to be had; the pool's log says why.
+    } catch (error) {
       if (this.#state !== 'recovering' || this.#restarting !== undefined) return;
+      this.#observer.failed('a session got no new worker', error);
       this.#recovery.afterFailure(() => void this.#recover(reason));
     }
   }
@@ -231,7 +246,11 @@ export class Session {
     const superseded = () => attempt !== this.#attempt || this.#state !== 'recovering';
     const worker = await this.#options.acquireWorker();
     if (superseded()) return void worker.kill();
-    const opened = await this.#open(worker);
+    const opened = await this.#open(worker).catch((error: unknown) => {
+      this.#recovery.died();
+      if (this.#recovery.circuitOpenMs > 0) this.executions.cancelQueued();
+      throw error;
+    });
     if (superseded()) return void opened.kill();
     this.#worker = opened;
     this.#stateEpoch += 1;

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, readlink, rename, rm, stat } from 'node:fs/promises';
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, lstat, mkdir, open, readdir, readlink, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
-import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type FileEntry, invalidRequest, ReplPoolError } from '@replpool/protocol';
+
+const FOLDER = constants.O_RDONLY | constants.O_DIRECTORY;
 
 /** The files of one session, which its code may change at any time, symbolic links included. */
 export class WorkFolder {
@@ -14,32 +15,21 @@ export class WorkFolder {
     this.#root = root;
   }
 
-  /** All entries below the folder, links not followed. */
+  /** All entries below the folder, links not followed. What lies too deep for a path to name it is left out. */
   async list(): Promise<FileEntry[]> {
-    const entries = await readdir(this.#root, { recursive: true, withFileTypes: true });
-    const items = await Promise.all(
-      entries.map(async (entry): Promise<FileEntry | undefined> => {
-        const path = join(entry.parentPath, entry.name);
-        const type = entry.isSymbolicLink()
-          ? 'symlink'
-          : entry.isFile()
-            ? 'file'
-            : entry.isDirectory()
-              ? 'directory'
-              : 'other';
-        // Gone between the listing and now, or a link to nowhere: not an entry any more.
-        const status = await stat(path).catch(() => undefined);
-        return (
-          status && {
-            path: relative(this.#root, path),
-            size: status.size,
-            modifiedAt: status.mtime.toISOString(),
-            type,
-          }
-        );
-      }),
-    );
-    return items.filter((item) => item !== undefined).toSorted((a, b) => (a.path < b.path ? -1 : 1));
+    const items: FileEntry[] = [];
+    const folders = [this.#root];
+    for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+      for (const name of await readdir(folder).catch(unlessGone([]))) {
+        const path = join(folder, name);
+        const status = await lstat(path).catch(unlessGone(undefined));
+        if (!status) continue;
+        const { size, mtime } = status;
+        items.push({ path: relative(this.#root, path), size, modifiedAt: mtime.toISOString(), type: typeOf(status) });
+        if (status.isDirectory()) folders.push(path);
+      }
+    }
+    return items.toSorted((a, b) => (a.path < b.path ? -1 : 1));
   }
 
   /** Opens a file for reading; the caller closes it. @throws ReplPoolError FILE_NOT_FOUND, INVALID_REQUEST */
@@ -64,21 +54,15 @@ export class WorkFolder {
 
   /**
    * Writes a file whole or not at all.
+   * @param content is left as it is where writing fails, so that a request can still be answered
    * @param maxBytes more is PAYLOAD_TOO_LARGE
    * @returns whether it is new
    */
-  async write(path: string, content: Readable, maxBytes: number): Promise<boolean> {
+  async write(path: string, content: AsyncIterable<Buffer>, maxBytes: number): Promise<boolean> {
     const target = this.#inside(path);
-    await mkdir(dirname(target), { recursive: true }).catch((cause: unknown) => {
-      throw new ReplPoolError('INVALID_REQUEST', `path: a part of ${path} is not a folder`, {
-        details: { field: 'path' },
-        cause,
-      });
-    });
-    const folder = await open(dirname(target), constants.O_RDONLY | constants.O_DIRECTORY);
+    const folder = await this.#makeFolder(dirname(target), path);
     const temporary = `.replpool-${randomUUID()}`;
     try {
-      await this.#stillInside(folder, path);
       // Through the open folder: a link that user code puts into the path meanwhile leads nowhere else.
       const held = `/proc/self/fd/${folder.fd}`;
       const isNew = (await stat(target).catch(() => undefined)) === undefined;
@@ -92,7 +76,7 @@ export class WorkFolder {
         await rename(join(held, temporary), join(held, target.slice(dirname(target).length + 1)));
       } catch (error) {
         await rm(join(held, temporary), { force: true });
-        throw asWriteError(error, path);
+        throw asPathError(error, path);
       }
       return isNew;
     } finally {
@@ -103,7 +87,7 @@ export class WorkFolder {
   /** @throws ReplPoolError FILE_NOT_FOUND, INVALID_REQUEST */
   async remove(path: string): Promise<void> {
     const target = this.#inside(path);
-    const folder = await open(dirname(target), constants.O_RDONLY | constants.O_DIRECTORY).catch((cause: unknown) => {
+    const folder = await open(dirname(target), FOLDER).catch((cause: unknown) => {
       throw notFound(path, cause);
     });
     try {
@@ -118,6 +102,35 @@ export class WorkFolder {
     }
   }
 
+  /**
+   * Opens a folder and makes what is missing of it, one step at a time and each from the open one before, so that a link that leads out of
+   * the working folder is seen before anything is made behind it.
+   */
+  async #makeFolder(target: string, path: string): Promise<FileHandle> {
+    let folder = await open(this.#root, FOLDER);
+    for (const part of relative(this.#root, target).split('/').filter(Boolean)) {
+      const parent = folder;
+      try {
+        const next = `/proc/self/fd/${parent.fd}/${part}`;
+        await mkdir(next).catch((error: unknown) => {
+          if (!hasCode(error, 'EEXIST')) throw asPathError(error, path);
+        });
+        folder = await open(next, FOLDER).catch((cause: unknown) => {
+          throw asPathError(cause, path);
+        });
+      } finally {
+        await parent.close();
+      }
+      try {
+        await this.#stillInside(folder, path);
+      } catch (error) {
+        await folder.close();
+        throw error;
+      }
+    }
+    return folder;
+  }
+
   #inside(path: string): string {
     const target = resolve(this.#root, path);
     if (path === '' || path.includes('\0') || !target.startsWith(`${this.#root}/`)) {
@@ -128,13 +141,15 @@ export class WorkFolder {
 
   /** Asks the kernel where an open file really is, which no race with user code can change. */
   async #stillInside(handle: FileHandle, path: string): Promise<void> {
-    const real = await readlink(`/proc/self/fd/${handle.fd}`);
+    const real = await readlink(`/proc/self/fd/${handle.fd}`).catch((cause: unknown) => {
+      throw asPathError(cause, path);
+    });
     const root = await this.#realRoot();
     if (real !== root && !real.startsWith(`${root}/`)) throw notFound(path);
   }
 
   async #realRoot(): Promise<string> {
-    const root = await open(this.#root, constants.O_RDONLY | constants.O_DIRECTORY);
+    const root = await open(this.#root, FOLDER);
     try {
       return await readlink(`/proc/self/fd/${root.fd}`);
     } finally {
@@ -154,10 +169,31 @@ function limited(maxBytes: number): (source: AsyncIterable<Buffer>) => AsyncGene
   };
 }
 
-function asWriteError(error: unknown, path: string): unknown {
-  if (error instanceof Error && 'code' in error && error.code === 'EISDIR')
-    return invalidRequest('path', `${path} is a folder`);
-  return error;
+/** What the path is to blame for, as an error of the registry. */
+function asPathError(error: unknown, path: string): unknown {
+  if (hasCode(error, 'EISDIR') || hasCode(error, 'ENOTEMPTY')) return invalidRequest('path', `${path} is a folder`);
+  if (hasCode(error, 'ENOTDIR') || hasCode(error, 'ENOENT') || hasCode(error, 'ELOOP')) {
+    return invalidRequest('path', `a part of ${path} is not a folder`);
+  }
+  return hasCode(error, 'ENAMETOOLONG') ? invalidRequest('path', 'longer than the file system takes') : error;
+}
+
+/** For what the code may remove, or forbid us to look at, while we look. */
+function unlessGone<T>(instead: T): (error: unknown) => T {
+  return (error) => {
+    if (['ENOENT', 'ENOTDIR', 'EACCES', 'ENAMETOOLONG'].some((code) => hasCode(error, code))) return instead;
+    throw error;
+  };
+}
+
+function typeOf(status: Stats): FileEntry['type'] {
+  if (status.isSymbolicLink()) return 'symlink';
+  if (status.isFile()) return 'file';
+  return status.isDirectory() ? 'directory' : 'other';
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
 }
 
 function notFound(path: string, cause?: unknown): ReplPoolError {

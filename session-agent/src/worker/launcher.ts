@@ -1,7 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Readable, Writable } from 'node:stream';
-import { type FromLauncherFrame, fromLauncherSchema } from '@replpool/protocol';
+import {
+  answerHello,
+  type FromLauncherFrame,
+  fromLauncherSchema,
+  HELLO_TIMEOUT_MS,
+  workerHelloSchema,
+} from '@replpool/protocol';
+import type { Logger } from 'pino';
 import type { ExitStatus } from './exit.ts';
 import { FrameLink } from './link.ts';
 
@@ -34,20 +41,27 @@ export class Launcher {
   readonly #exits = new Map<number, (status: ExitStatus) => void>();
   readonly #unclaimed = new Map<number, ExitStatus>();
   readonly #kills = new Map<string, PromiseWithResolvers<void>>();
+  readonly #log: Logger;
   #gone = false;
   readonly #greeted = Promise.withResolvers<void>();
 
-  private constructor(process: ChildProcess, onLost: (error: Error) => void) {
+  private constructor(process: ChildProcess, onLost: (error: Error) => void, log: Logger) {
     this.#process = process;
+    this.#log = log;
     const [, , , input, output] = process.stdio;
     if (!(input instanceof Writable) || !(output instanceof Readable))
       throw new Error('the launcher has no protocol pipes');
     this.#link = new FrameLink(output, input, {
-      hello: () => {
-        this.#link.answerHello({ type: 'hello', protocol: 1, codec: 'msgpack' }, 'msgpack');
+      hello: (raw) => {
+        const answer = answerHello(workerHelloSchema.parse(raw));
+        if (answer.type === 'refused') return this.#link.refuse(answer.code, answer.message);
+        this.#link.answerHello(answer, answer.codec);
         this.#greeted.resolve();
       },
-      frame: (frame) => this.#receive(fromLauncherSchema.parse(frame)),
+      frame: (frame) => {
+        const parsed = fromLauncherSchema.parse(frame);
+        this.#contain(() => this.#receive(parsed));
+      },
       closed: (error) => {
         this.#gone = true;
         const lost = new Error('the launcher is gone', { cause: error });
@@ -57,7 +71,7 @@ export class Launcher {
         for (const kill of this.#kills.values()) kill.resolve();
         this.#kills.clear();
         // It takes all of its descendants along.
-        for (const exited of this.#exits.values()) exited({ signal: 'SIGKILL' });
+        for (const exited of this.#exits.values()) this.#contain(() => exited({ signal: 'SIGKILL' }));
         this.#exits.clear();
         onLost(lost);
       },
@@ -68,9 +82,10 @@ export class Launcher {
    * @param python the interpreter that has `replpool_worker`
    * @param onLost called once when the launcher has gone, on shutdown too
    */
-  static async start(python: string, onLost: (error: Error) => void): Promise<Launcher> {
+  static async start(python: string, onLost: (error: Error) => void, log: Logger): Promise<Launcher> {
     const process = spawn(python, ['-m', 'replpool_worker', 'launcher'], {
-      stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe'],
+      // Its stdout is our stderr: ours has lines for who started us, and `warmupCode` may print what it likes.
+      stdio: ['ignore', 2, 2, 'pipe', 'pipe'],
       env: launcherEnvironment(),
       // A Ctrl-C on the terminal is the agent's to act on.
       detached: true,
@@ -78,8 +93,16 @@ export class Launcher {
     const failed = once(process, 'error').then(([error]) => {
       throw new Error(`cannot start ${python}`, { cause: error });
     });
-    const launcher = new Launcher(process, onLost);
-    await Promise.race([launcher.#greeted.promise, failed]);
+    const launcher = new Launcher(process, onLost, log);
+    const late = setTimeout(() => launcher.#link.fail(new Error('the launcher said no hello')), HELLO_TIMEOUT_MS);
+    try {
+      await Promise.race([launcher.#greeted.promise, failed]);
+    } catch (error) {
+      process.kill('SIGKILL');
+      throw error;
+    } finally {
+      clearTimeout(late);
+    }
     return launcher;
   }
 
@@ -122,6 +145,15 @@ export class Launcher {
     const exited = once(this.#process, 'exit');
     this.#link[Symbol.dispose]();
     await exited;
+  }
+
+  /** A defect in what one session does with the news must not end the launcher, and with it all sessions. */
+  #contain(tell: () => void): void {
+    try {
+      tell();
+    } catch (err) {
+      this.#log.error({ err }, 'a message of the launcher could not be handled');
+    }
   }
 
   #receive(frame: FromLauncherFrame): void {

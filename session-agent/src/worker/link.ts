@@ -10,7 +10,7 @@ export interface Frame {
 export interface LinkEvents {
   /** The first frame of the other side, raw: its schema is the caller's business. */
   hello(frame: unknown): void;
-  /** A numbered frame, not yet parsed by its schema. A throw ends the link. */
+  /** A numbered frame, not yet parsed by its schema. A throw ends the link, whosever fault it is: that costs one session, and not the agent. */
   frame(frame: Frame): void;
   /** Called exactly once. `error` where the other side broke the protocol. */
   closed(error: Error | undefined): void;

@@ -3,6 +3,8 @@ import { Socket } from 'node:net';
 
 /** As much as a worker asks the kernel to hold in its FIFO (F_SETPIPE_SZ); one read empties it. */
 const PIPE_BYTES = 256 * 1024;
+/** One for all pipes: what is read into it is delivered before the next read. */
+const scratch: Buffer = Buffer.allocUnsafe(PIPE_BYTES);
 
 /**
  * The agent's end of a worker's fd 1 or 2: a FIFO that the agent opened for reading before the worker opened it for writing.
@@ -13,7 +15,6 @@ const PIPE_BYTES = 256 * 1024;
 export class OutputPipe implements Disposable {
   readonly #fd: number;
   readonly #socket: Socket;
-  readonly #scratch: Buffer = Buffer.allocUnsafe(PIPE_BYTES);
   readonly #deliver: (chunk: Buffer) => void;
   #ended = false;
 
@@ -30,7 +31,7 @@ export class OutputPipe implements Disposable {
       readable: true,
       writable: false,
       onread: {
-        buffer: Buffer.allocUnsafe(PIPE_BYTES),
+        buffer: scratch,
         callback: (size, buffer) => {
           this.#deliver(Buffer.from(buffer.buffer, buffer.byteOffset, size));
           return true;
@@ -50,24 +51,15 @@ export class OutputPipe implements Disposable {
       const size = this.#read();
       if (size <= 0) return;
       taken += size;
-      this.#deliver(this.#scratch.subarray(0, size));
+      this.#deliver(scratch.subarray(0, size));
       // A read of a pipe takes all there is; a short one means that it is empty, and saves the EAGAIN.
-      if (size < this.#scratch.length) return;
+      if (size < scratch.length) return;
     }
-  }
-
-  /** Stops reading while the log cannot take more; the worker then blocks in write(2), and the agent's memory stays bounded. */
-  pause(): void {
-    this.#socket.pause();
-  }
-
-  resume(): void {
-    this.#socket.resume();
   }
 
   #read(): number {
     try {
-      return readSync(this.#fd, this.#scratch, 0, this.#scratch.length, null);
+      return readSync(this.#fd, scratch, 0, scratch.length, null);
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return 0;
       throw error;

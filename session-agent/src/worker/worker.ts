@@ -14,7 +14,7 @@ export type OutputStream = 'stdout' | 'stderr';
 /** What a worker tells its session. Output always comes before the frame that was made after it. */
 export interface WorkerEvents {
   frame(frame: FromWorkerFrame): void;
-  output(stream: OutputStream, text: string, bytes: number): void;
+  output(stream: OutputStream, text: string): void;
   /** Called once, with all output delivered. */
   exited(status: ExitStatus, protocolError: Error | undefined): void;
 }
@@ -73,7 +73,7 @@ export class Worker {
     const decoders = { stdout: new StreamTextDecoder(), stderr: new StreamTextDecoder() };
     const deliver = (stream: OutputStream) => (chunk: Buffer) => {
       const text = decoders[stream].push(chunk);
-      if (worker) worker.#events?.output(stream, text, chunk.length);
+      if (worker) worker.#events?.output(stream, text);
     };
     using expectation = hub.expect(token, {
       connected: (link) => {
@@ -94,20 +94,21 @@ export class Worker {
         if (worker) worker.#disconnected(error);
       },
     });
-    const deadline = setTimeout(() => {
-      const late = new Error(`a forked worker was not ready within ${READY_DEADLINE_MS / 1000} s`);
-      connected.reject(late);
-      ready.reject(late);
-    }, READY_DEADLINE_MS);
-    let pid: number | undefined;
+    const late = Promise.withResolvers<never>();
+    const deadline = setTimeout(
+      () => late.reject(new Error(`a forked worker was not ready within ${READY_DEADLINE_MS / 1000} s`)),
+      READY_DEADLINE_MS,
+    );
+    const forked = launcher.fork({ zygote, worker: id, socket: hub.path, token, directory });
     try {
-      pid = await launcher.fork({ zygote, worker: id, socket: hub.path, token, directory });
-      const { link, pipes } = await connected.promise;
+      const pid = await Promise.race([forked, late.promise]);
+      const { link, pipes } = await Promise.race([connected.promise, late.promise]);
       worker = new Worker({ id, pid, launcher, link, pipes, decoders });
-      await ready.promise;
+      await Promise.race([ready.promise, late.promise]);
       return worker;
     } catch (error) {
-      if (pid !== undefined) await launcher.kill(id, pid);
+      // However late it comes into being, it does not stay.
+      forked.then((pid) => launcher.kill(id, pid)).catch(() => undefined);
       throw error;
     } finally {
       clearTimeout(deadline);
@@ -128,11 +129,6 @@ export class Worker {
 
   send(frame: Frame): void {
     this.#link.send(frame);
-  }
-
-  /** Stops or goes on reading the worker's output. */
-  setPaused(paused: boolean): void {
-    for (const stream of STREAMS) paused ? this.#pipes[stream].pause() : this.#pipes[stream].resume();
   }
 
   /** Ends the process and all that it started; resolves when nothing of it is left. Its exit is still announced. */
@@ -156,7 +152,7 @@ export class Worker {
   #flushText(): void {
     for (const stream of STREAMS) {
       const text = this.#decoders[stream].flush();
-      if (text !== '') this.#events?.output(stream, text, 0);
+      if (text !== '') this.#events?.output(stream, text);
     }
   }
 

@@ -48,7 +48,9 @@ class Compiler:
             again += 1
             filename = f"<cell {number}.{again}>"
         text = source.encode("utf-8", "backslashreplace").decode("utf-8")
-        linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True) or [""], filename)
+        # As linecache does with files: Python 3.11 puts carets one column off under a line without its end.
+        lines = (text if text.endswith("\n") else f"{text}\n").splitlines(keepends=True)
+        linecache.cache[filename] = (len(text), None, lines, filename)
         return filename
 
     def forget(self, filename: str) -> None:

@@ -1,5 +1,6 @@
 """Completions and documentation out of the live namespace, by jedi."""
 
+import os
 from typing import Any
 
 MATCHES = 500
@@ -14,7 +15,12 @@ def _position(code: str, cursor: int) -> tuple[int, int]:
 def _interpreter(code: str, names: dict[str, Any]) -> Any:
     import jedi
 
-    interpreter = jedi.Interpreter(code, [names])
+    try:
+        folder = os.getcwd()
+    except OSError:
+        # The code removed the folder that it stands in.
+        folder = "/"
+    interpreter = jedi.Interpreter(code, [names], project=jedi.Project(folder))
     # Descriptors are user code, and this runs beside the session's own thread.
     interpreter._inference_state.allow_unsafe_executions = False
     return interpreter

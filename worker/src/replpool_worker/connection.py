@@ -62,6 +62,7 @@ class Connection:
         self.closed = False
         # Wraps each send; the session puts its shield against interrupts here, for half a frame would end the worker.
         self.guard: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
+        self._files = self._identify()
         self._reader = FrameReader(read_fd)
         self._lock = threading.Lock()
         self._sent = 0
@@ -93,11 +94,19 @@ class Connection:
             raise TimeoutError(f"no hello within {HELLO_SECONDS:.0f} s")
         return self._reader.read()
 
-    def send(self, *messages: Message) -> None:
-        """Number the messages and write them in one call. Raises FrameTooLarge (then none is sent) and OSError."""
+    def send(self, *messages: Message, settle: Callable[[], None] | None = None) -> None:
+        """Number the messages and write them in one call. Raises FrameTooLarge (then none is sent) and OSError.
+
+        `settle()` is called under the lock, before the messages are looked at: what it decides holds for all frames
+        that come later, and for none that came before.
+        """
         with self.guard(), self._lock:
+            if settle is not None:
+                settle()
             if self.closed:
                 return
+            # Never into a file of the user's that got the number.
+            self._check_files()
             number = self._sent
             frames = []
             for message in messages:
@@ -105,13 +114,35 @@ class Connection:
                 message["n"] = number
                 message["ack"] = self._received
                 frames.append(encode(message, self.codec))
-            self._sent = number
             write_all(self.fds[1], frames[0] if len(frames) == 1 else b"".join(frames))
+            # Last: deep in a recursion of the user's the calls above may raise, and a number must not be left out.
+            self._sent = number
+
+    def _check_files(self) -> None:
+        if self._identify() != self._files:
+            raise ProtocolError("code of the session closed or replaced the file descriptors of the protocol")
+
+    def _identify(self) -> list[tuple[int, int] | None]:
+        """Which files our descriptors are; None for one that is closed."""
+        found: list[tuple[int, int] | None] = []
+        for fd in self.fds:
+            try:
+                status = os.fstat(fd)
+                found.append((status.st_dev, status.st_ino))
+            except OSError:
+                found.append(None)
+        return found
 
     def receive(self) -> Message:
         """The next new message. Raises EOFError and ProtocolError (a hole in the numbers included)."""
         while True:
-            message = decode(self._reader.read(), self.codec)
+            try:
+                body = self._reader.read()
+            except (OSError, EOFError):
+                # The end of the connection, or of a file of the user's that got the number?
+                self._check_files()
+                raise
+            message = decode(body, self.codec)
             number = message.get("n")
             if not isinstance(number, int | float) or isinstance(message.get("type"), str) is False:
                 raise ProtocolError("a frame without a number or a type")

@@ -1,6 +1,7 @@
 """Runs executions, first in first out, on the main thread inside one asyncio loop that lives as long as the worker."""
 
 import asyncio
+import contextlib
 import contextvars
 import functools
 import os
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from . import EX_SOFTWARE
 from .compiler import CO_COROUTINE, Cell, Compiler
 from .display import Display
 from .frames import FrameTooLarge, Message
@@ -19,17 +21,21 @@ from .input import Input
 from .interrupts import Interrupts
 from .mime import bundle
 from .namespace import Namespace
-from .tracebacks import describe
-from .variables import changes, fingerprints
+from .shortening import shorten
+from .tracebacks import describe, name_of
+from .variables import Prints, changes, fingerprints
 
-EX_SOFTWARE = 70
+_exit = os._exit
 
 
 def die(error: BaseException) -> NoReturn:
     """An error in our own code: say it on fd 2 and end the worker, so that no execution is lost in silence."""
-    text = "".join(traceback.format_exception(error))
-    os.write(2, f"replpool_worker: internal error\n{text}".encode("utf-8", "backslashreplace"))
-    os._exit(EX_SOFTWARE)
+    try:
+        os.write(2, b"replpool_worker: internal error\n")
+        os.write(2, "".join(traceback.format_exception(error)).encode("utf-8", "backslashreplace"))
+    finally:
+        # Whatever user code closed or took away: fd 2, the traceback module, builtins.
+        _exit(EX_SOFTWARE)
 
 
 def _cpu_ms() -> float:
@@ -45,6 +51,7 @@ class Execution:
     code: str
     silent: bool
     count: int
+    filename: str | None = None
     value: object = None
     error: BaseException | None = None
 
@@ -54,7 +61,7 @@ class Executor:
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
+        loop: asyncio.BaseEventLoop,
         namespace: Namespace,
         interrupts: Interrupts,
         send: Callable[..., None],
@@ -71,20 +78,18 @@ class Executor:
         # One context for all executions, so that context variables (decimal's precision) hold from one to the next.
         self._context = contextvars.copy_context()
         self._pid = os.getpid()
+        # Changes only under the connection's lock: no frame names an execution ahead of its `started` or behind its
+        # `finished`, whichever thread sends it.
         self.running: str | None = None
         self.inputs: Input
         self.displays: Display
-
-    @property
-    def busy(self) -> bool:
-        """Whether an execution runs or waits."""
-        return self.running is not None or bool(self._queue)
 
     def submit(self, message: Message) -> None:
         """From the protocol thread: queue an `execute`."""
         count = int(message.get("executionCount") or 0)
         self._queue.append(Execution(message["execution"], message["code"], bool(message.get("silent")), count))
-        self._loop.call_soon_threadsafe(self.next, context=self._context)
+        # The class's own: what user code puts on the loop object in its place must not swallow executions.
+        asyncio.BaseEventLoop.call_soon_threadsafe(self._loop, self.next, context=self._context)
 
     def next(self) -> None:
         """On the loop: start the next execution, unless one runs."""
@@ -98,16 +103,14 @@ class Executor:
             die(error)
 
     def _start(self, execution: Execution) -> None:
-        self.running = execution.id
         self._interrupts.begin(execution.id)
-        self._send({"type": "started", "execution": execution.id})
+        self._send({"type": "started", "execution": execution.id}, settle=lambda: self._set_running(execution.id))
         before = fingerprints(self._namespace.variables())
         cpu = _cpu_ms()
         finish = functools.partial(self._finish, execution, before, cpu)
-        filename = self._compiler.register(execution.code, execution.count)
         cell: Cell | None = None
         try:
-            cell = self._interrupts.run_user_code(lambda: self._compiler.compile(execution.code, filename))
+            cell = self._interrupts.run_user_code(lambda: self._compile(execution))
         except BaseException as error:
             execution.error = error
         if cell is not None and cell.is_async:
@@ -118,14 +121,22 @@ class Executor:
                 execution.value = self._interrupts.run_user_code(functools.partial(self._run, cell))
             except BaseException as error:
                 execution.error = error
-        finish(filename, cell)
+        finish(cell)
+
+    def _set_running(self, execution: str | None) -> None:
+        self.running = execution
+
+    def _compile(self, execution: Execution) -> Cell:
+        execution.filename = self._compiler.register(execution.code, execution.count)
+        return self._compiler.compile(execution.code, execution.filename)
 
     def _run(self, cell: Cell) -> object:
+        self._interrupts.lend()
         if cell.body is not None:
             exec(cell.body, self._names)
         return eval(cell.last, self._names) if cell.last is not None else None
 
-    def _start_task(self, execution: Execution, cell: Cell, finish: Callable[[str, Cell], None]) -> None:
+    def _start_task(self, execution: Execution, cell: Cell, finish: Callable[[Cell], None]) -> None:
         async def drive() -> None:
             # Not before: a task that is cancelled ahead of its first step never runs.
             self._interrupts.task = asyncio.current_task()
@@ -141,18 +152,20 @@ class Executor:
                 self._interrupts.task = None
                 if task.cancelled():
                     execution.error = asyncio.CancelledError()
-                finish(cell.filename, cell)
+                finish(cell)
             except BaseException as error:
                 die(error)
 
+        # Not loop.create_task(): user code may have set a task factory.
         if sys.version_info >= (3, 11):
-            task = self._loop.create_task(drive(), context=self._context)
+            task = asyncio.Task(drive(), loop=self._loop, context=self._context)
         else:
-            task = self._loop.create_task(drive())
+            task = asyncio.Task(drive(), loop=self._loop)
         task.add_done_callback(done, context=self._context)
 
     async def _await(self, cell: Cell) -> object:
         value = None
+        self._interrupts.lend()
         for code in (cell.body, cell.last):
             if code is not None:
                 value = eval(code, self._names)
@@ -160,9 +173,7 @@ class Executor:
                     value = await value
         return value if cell.last is not None else None
 
-    def _finish(
-        self, execution: Execution, before: dict[str, tuple[int, object]], cpu: float, filename: str, cell: Cell | None
-    ) -> None:
+    def _finish(self, execution: Execution, before: Prints, cpu: float, cell: Cell | None) -> None:
         if os.getpid() != self._pid:
             self._leave_fork(execution.error)
         messages: list[Message] = []
@@ -176,12 +187,10 @@ class Executor:
         if error is not None:
             status = "interrupted" if error["name"] == "KeyboardInterrupt" and self._interrupts.fired else "error"
             messages.append({"type": "error", "execution": execution.id, "error": error})
-        execution.value = execution.error = None
+        self._release(execution, cell)
         self._interrupts.end()
         if status == "interrupted":
             self.inputs.cancel(execution.id)
-        if cell is None or not cell.defines_code:
-            self._compiler.forget(filename)
         after = fingerprints(self._namespace.variables())
         pipes = self._pipes()
         usage = {
@@ -200,8 +209,10 @@ class Executor:
         )
         for message in messages:
             message["pipes"] = pipes
-        self.running = None
         self._send_all(messages)
+        if status == "interrupted":
+            # A thread may have asked between the first look and `finished`.
+            self.inputs.cancel(execution.id)
         if self._queue:
             self._loop.call_soon(self.next, context=self._context)
 
@@ -211,31 +222,48 @@ class Executor:
             return None
 
         def show() -> tuple[dict[str, Any], dict[str, Any]] | None:
+            if execution.value is not None:
+                # Here, because it may run user code: what `_` held goes, and keys of the namespace are compared.
+                self._names["_"] = execution.value
             made = None if execution.value is None else bundle(execution.value)
             self.displays.show_figures()
             return made
 
-        if execution.value is not None:
-            self._names["_"] = execution.value
         try:
             return self._interrupts.run_user_code(show)
         except BaseException as error:
             execution.error = error
             return None
 
+    def _release(self, execution: Execution, cell: Cell | None) -> None:
+        """Let go of what the execution held, which may run the user's `__del__`."""
+
+        def release() -> None:
+            execution.value = execution.error = self._interrupts.cause = None
+            if execution.filename is not None and (cell is None or not cell.defines_code):
+                self._compiler.forget(execution.filename)
+
+        with contextlib.suppress(BaseException):
+            self._interrupts.run_beside(release)
+
     def _describe(self, error: BaseException) -> Message:
         name = None
-        if isinstance(error, asyncio.CancelledError) and self._interrupts.fired:
-            name = "KeyboardInterrupt"
+        cause = self._interrupts.cause
+        # By its type: isinstance() asks the object for its __class__.
+        if cause is not None and issubclass(type(error), asyncio.CancelledError):
+            if type(cause) is KeyboardInterrupt:
+                name = "KeyboardInterrupt"
+            else:
+                cause.__context__, error = error, cause
         try:
-            return self._interrupts.run_user_code(lambda: describe(error, name))
+            return self._interrupts.run_beside(lambda: describe(error, name))
         except BaseException:
-            kind = name or type(error).__name__
+            kind = name or name_of(type(error))
             return {"name": kind, "message": "", "traceback": [f"{kind}\n"]}
 
     def _send_all(self, messages: list[Message]) -> None:
         try:
-            self._send(*messages)
+            self._send(*messages, settle=lambda: self._set_running(None))
         except FrameTooLarge as error:
             execution, pipes = messages[-1]["execution"], messages[-1]["pipes"]
             note = {"type": "warning", "execution": execution, "code": "OUTPUT_TRUNCATED", "message": str(error)}
@@ -250,27 +278,11 @@ class Executor:
         if isinstance(error, SystemExit):
             code = error.code if isinstance(error.code, int) else int(error.code is not None)
         elif error is not None:
-            sys.stderr.write("".join(describe(error)["traceback"]))
             code = 1
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+        # The streams may be anything by now.
+        with contextlib.suppress(Exception):
+            if error is not None and not isinstance(error, SystemExit):
+                sys.stderr.write("".join(describe(error)["traceback"]))
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
         os._exit(code & 0xFF)
-
-
-def shorten(message: Message, limit: int = 1 << 20) -> None:
-    """Cut the texts of a bundle or an error to `limit` characters and drop longer binaries, in place."""
-    data = message.get("data")
-    if isinstance(data, dict):
-        for kind, value in list(data.items()):
-            if isinstance(value, str) and len(value) > limit:
-                data[kind] = value[:limit] + "…"
-            elif not isinstance(value, str):
-                del data[kind]
-    error = message.get("error")
-    if isinstance(error, dict):
-        error["message"] = error["message"][:limit]
-        error["traceback"] = [line[:limit] for line in error["traceback"][-50:]]
-    variables = message.get("variables")
-    if isinstance(variables, dict):
-        for key, names in variables.items():
-            variables[key] = [name[:1000] for name in names[:10_000]]

@@ -3,6 +3,7 @@
 import builtins
 import getpass
 import itertools
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -14,7 +15,8 @@ from .frames import Message
 
 @dataclass
 class _Request:
-    execution: str | None
+    # Its `execution` is known once it was sent.
+    message: Message
     # Held until there is an answer; waiting for a lock is interruptible on the main thread.
     answered: threading.Lock = field(default_factory=threading.Lock)
     value: str | None = None
@@ -23,16 +25,14 @@ class _Request:
 
 
 class Input:
-    """The pending requests. `emit(message)` sends one, `running()` names the execution that runs."""
+    """The pending requests. `emit(message)` sends one, adding the `execution` that runs."""
 
     def __init__(
         self,
         emit: Callable[[Message], None],
-        running: Callable[[], str | None],
         shield: AbstractContextManager[Any],
     ) -> None:
         self._emit = emit
-        self._running = running
         self._shield = shield
         self._requests: dict[str, _Request] = {}
         self._numbers = itertools.count(1)
@@ -41,8 +41,13 @@ class Input:
     def install(self) -> None:
         """Override input and getpass.getpass, for every module and for good."""
 
+        native, stdin = builtins.input, sys.stdin
+
         def input(prompt: object = "", /) -> str:
             """Read a line from the session's client; EOFError when its input has ended."""
+            if getattr(sys, "stdin", None) is not stdin:
+                # User code put a file of its own there, and means that.
+                return native(prompt)
             return self.ask(str(prompt), password=False)
 
         def ask_password(prompt: str = "Password: ", stream: Any = None, *, echo_char: str | None = None) -> str:
@@ -57,14 +62,14 @@ class Input:
         """Send the request and wait. Raises EOFError, and KeyboardInterrupt when an interrupt ended the wait."""
         if self.closed:
             raise EOFError("no client answers input() in a forked child process")
-        with self._shield:
-            number = str(next(self._numbers))
-            request = _Request(self._running())
+        number = str(next(self._numbers))
+        try:
+            message: Message = {"type": "input_request", "request": number, "prompt": prompt, "password": password}
+            request = _Request(message)
             request.answered.acquire()
             self._requests[number] = request
-            message: Message = {"type": "input_request", "request": number, "prompt": prompt, "password": password}
-            self._emit(message if request.execution is None else message | {"execution": request.execution})
-        try:
+            with self._shield:
+                self._emit(message)
             request.answered.acquire()
         except BaseException:
             with self._shield:
@@ -88,7 +93,7 @@ class Input:
     def cancel(self, execution: str) -> None:
         """End the waits of an interrupted execution's other threads."""
         for number, request in list(self._requests.items()):
-            if request.execution == execution:
+            if request.message.get("execution") == execution:
                 self._cancel(number)
 
     def _cancel(self, number: str) -> None:

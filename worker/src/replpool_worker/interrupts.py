@@ -1,8 +1,9 @@
 """Interrupts that hit the execution they name, and nothing else.
 
 The protocol thread checks, under the lock, that the named execution runs, and sends SIGINT to the main thread. The
-handler there checks again: it raises only where user code is on the stack, told by the frame of `run_user_code` or
-`await_user_code`, and only for the execution it was meant for. Code of ours outside these never sees it.
+handler there calls the user's own, or raises KeyboardInterrupt, only where user code is on the stack, told by the frame
+of `run_beside` or `await_user_code`. Code of ours outside these never sees it. The same holds for every other signal
+that user code handles; what comes at another time is late, and is delivered where user code begins or the loop turns.
 """
 
 import asyncio
@@ -10,70 +11,101 @@ import signal
 import sys
 import threading
 import types
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
+
+from .interpreter import Interpreter
+from .signals import Signals
 
 T = TypeVar("T")
 
 
 class Interrupts:
-    """Which execution runs, and which was named by an interrupt."""
+    """Which execution runs, whether it was interrupted, which signals wait. `report(error)` tells of a stray error."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, report: Callable[[BaseException], None]) -> None:
         self._loop = loop
+        self._report = report
+        # A bound method is made anew at each access; the handler is known by its identity.
+        self._handler = self._on_signal
+        self._signals = Signals(self._handler)
+        self._interpreter = Interpreter()
         self._lock = threading.Lock()
         self._main = threading.main_thread().ident or 0
         self._running: str | None = None
-        self._target: str | None = None
         self._shielded = 0
         self._cancelled_once = False
-        self._waiting = False
-        # The running execution was interrupted: decides its status.
+        self._late: deque[int] = deque()
+        # An interrupt named the running execution: decides its status.
         self.fired = False
+        # What a signal raised while the execution awaited; its task was cancelled for it.
+        self.cause: BaseException | None = None
         # The task of a running execution that awaits.
         self.task: asyncio.Task[None] | None = None
 
     def install(self) -> None:
-        """Take SIGINT; on the main thread."""
-        signal.signal(signal.SIGINT, self._on_signal)
+        """Take SIGINT and stand before user code's handlers; on the main thread."""
+        self._signals.install()
+
+    def leave(self) -> None:
+        """In a forked child of the user's: its signals are its own."""
+        self._signals.leave()
 
     def begin(self, execution: str) -> None:
-        """From now on an interrupt that names `execution` counts."""
-        self.fired = False
-        self._waiting = False
+        """From now on an interrupt that names `execution` counts, whatever earlier code did to SIGINT."""
+        # While nothing runs: an interrupt that was sent to the former execution ends in here.
+        self._signals.reset_interrupt()
+        self._forget_interrupts()
         self._cancelled_once = False
+        self.cause = None
         self.task = None
         with self._lock:
+            self.fired = False
             self._running = execution
 
     def end(self) -> None:
         """From now on none does; one on its way is dropped by the handler."""
         with self._lock:
             self._running = None
-            self._target = None
+        self._forget_interrupts()
+        if self._late:
+            self._loop.call_soon(self._turn)
 
     def request(self, execution: object) -> None:
         """From the protocol thread: interrupt this execution, if it runs."""
         with self._lock:
             if self._running is not None and self._running == execution:
-                self._target = self._running
+                self.fired = True
                 signal.pthread_kill(self._main, signal.SIGINT)
 
     def run_user_code(self, function: Callable[[], T]) -> T:
-        """Call what may be user code; KeyboardInterrupt may come out of it, and only out of it."""
-        self._check()
-        return function()
+        """Call what may be an execution's code; whatever a signal raises may come out of it, and only out of it."""
+
+        def deliver_first() -> T:
+            self._deliver()
+            return function()
+
+        return self.run_beside(deliver_first)
+
+    def run_beside(self, function: Callable[[], T]) -> T:
+        """Likewise for user code whose errors go nowhere (a `__del__`): late signals are not for it."""
+        try:
+            return function()
+        finally:
+            self._interpreter.take_back()
 
     async def await_user_code(self, function: Callable[[], Awaitable[T]]) -> T:
         """Await what may be user code, in the execution's own task."""
-        self._check()
-        return await function()
+        try:
+            self._deliver()
+            return await function()
+        finally:
+            self._interpreter.take_back()
 
-    def _check(self) -> None:
-        if self._waiting:
-            self._waiting = False
-            self.fired = True
-            raise KeyboardInterrupt
+    def lend(self) -> None:
+        """Inside `run_user_code`: put the user's tracing and recursion limit in force until it ends."""
+        self._interpreter.lend()
 
     def __enter__(self) -> None:
         """Shield code of ours that user code called, on the main thread: half a frame would end the worker."""
@@ -83,8 +115,8 @@ class Interrupts:
     def __exit__(self, *_: object) -> None:
         if threading.get_ident() == self._main:
             self._shielded -= 1
-            if not self._shielded and self._waiting and self._in_user_code(sys._getframe(1)):
-                self._check()
+            if self._late and not self._shielded and self._in_user_code(sys._getframe(1)):
+                self._deliver()
 
     def _in_user_code(self, frame: types.FrameType | None) -> bool:
         while frame is not None:
@@ -93,30 +125,42 @@ class Interrupts:
             frame = frame.f_back
         return False
 
-    def _on_signal(self, _number: int, frame: types.FrameType | None) -> None:
-        target, self._target = self._target, None
-        if target is None or target != self._running:
+    def _on_signal(self, number: int, frame: types.FrameType | None) -> None:
+        if number == signal.SIGINT and self._running is None:
             return
-        if self._shielded:
-            self._waiting = True
-        elif self._in_user_code(frame):
-            self.fired = True
-            raise KeyboardInterrupt
-        elif self.task is None:
-            # Before its code (then it is raised there) or behind it (then begin() forgets it).
-            self._waiting = True
-        elif self._cancelled_once and asyncio.current_task(self._loop) is not None:
-            # A background task keeps the loop from delivering the cancellation.
-            raise KeyboardInterrupt
-        else:
-            self.fired = True
+        if not self._shielded and self._in_user_code(frame):
+            self._signals.handler(number)(number, frame)
+            return
+        if number == signal.SIGINT and self.task is not None:
+            if self._cancelled_once and asyncio.current_task(self._loop) is not None:
+                # A background task keeps the loop from delivering the cancellation.
+                raise KeyboardInterrupt
             self._cancelled_once = True
-            # Not task.cancel(): the loop may stand in poll(), which only this wakes.
-            self._loop.call_soon_threadsafe(self._cancel, self.task)
+        self._late.append(number)
+        # Not at once: the loop may stand in poll(), which only this wakes.
+        self._loop.call_soon_threadsafe(self._turn)
 
-    def _cancel(self, task: asyncio.Task[None]) -> None:
-        if task is self.task and not task.done():
-            task.cancel()
+    def _deliver(self) -> None:
+        while self._late:
+            number = self._late.popleft()
+            self._signals.handler(number)(number, sys._getframe(1))
+
+    def _turn(self) -> None:
+        """On the loop: the late signals, unless an execution is about to begin its code, where they go off."""
+        if not self._late or (self._running is not None and self.task is None):
+            return
+        try:
+            self.run_user_code(lambda: None)
+        except BaseException as error:
+            if self.task is None or self.task.done():
+                self._report(error)
+            else:
+                self.cause = error
+                self.task.cancel()
+
+    def _forget_interrupts(self) -> None:
+        for _ in range(self._late.count(signal.SIGINT)):
+            self._late.remove(signal.SIGINT)
 
 
-_ENTRIES = (Interrupts.run_user_code.__code__, Interrupts.await_user_code.__code__)
+_ENTRIES = (Interrupts.run_beside.__code__, Interrupts.await_user_code.__code__)

@@ -11,10 +11,12 @@ import sys
 import time
 from typing import Any
 
-from . import PROTOCOL_FDS, WORKER_MARKER, kernel
+from . import EX_SOFTWARE, PROTOCOL_FDS, WORKER_MARKER, kernel
 from .connection import Connection, Refused, hello, leave, protocol_fds
 from .frames import Message, ProtocolError
 from .reaping import Kill, exit_status, kill_all_descendants
+from .shortening import shorten
+from .tracebacks import describe
 from .zygote_handle import ZygoteHandle
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -49,13 +51,17 @@ class Launcher:
                 self._from_agent()
             while self._running:
                 poll = select.poll()
-                for fd in (agent_fd, wake_read, *(zygote.fd for zygote in self._zygotes.values() if zygote.open)):
+                for fd in (agent_fd, wake_read):
                     poll.register(fd, select.POLLIN)
+                for zygote in self._zygotes.values():
+                    if zygote.open:
+                        poll.register(zygote.fd, zygote.awaited)
                 ready = {fd for fd, _ in poll.poll()}
                 if wake_read in ready:
                     os.read(wake_read, 4096)
                 for zygote in list(self._zygotes.values()):
                     if zygote.open and zygote.fd in ready:
+                        zygote.flush()
                         self._from_zygote(zygote)
                 self._reap()
                 if agent_fd in ready:
@@ -73,24 +79,29 @@ class Launcher:
             except EOFError:
                 self._stop()
                 return
-            kind = message["type"]
-            if kind == "zygote_start":
-                self._start_zygote(message)
-            elif kind == "zygote_stop":
-                zygote = self._zygotes.get(message["zygote"])
-                if zygote:
-                    kernel.signal(zygote.pid, signal.SIGKILL)
-            elif kind == "fork":
-                self._fork(message)
-            elif kind == "kill":
-                self._kill(str(message["worker"]), int(message["pid"]))
-            elif kind == "shutdown":
-                self._stop()
+            try:
+                self._obey(message)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise ProtocolError(f"a {message['type']!r} that is none: {type(error).__name__}: {error}") from error
+            if not self._running or not self._agent.has_frame():
                 return
-            else:
-                raise ProtocolError(f"the launcher knows no {kind!r}")
-            if not self._agent.has_frame():
-                return
+
+    def _obey(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "zygote_start":
+            self._start_zygote(message)
+        elif kind == "zygote_stop":
+            zygote = self._zygotes.get(message["zygote"])
+            if zygote:
+                kernel.signal(zygote.pid, signal.SIGKILL)
+        elif kind == "fork":
+            self._fork(message)
+        elif kind == "kill":
+            self._kill(str(message["worker"]), int(message["pid"]))
+        elif kind == "shutdown":
+            self._stop()
+        else:
+            raise ProtocolError(f"the launcher knows no {kind!r}")
 
     def _start_zygote(self, message: Message) -> None:
         name = str(message["zygote"])
@@ -101,9 +112,15 @@ class Launcher:
         environment.update(dict.fromkeys(THREAD_VARIABLES, threads))
         environment.update({str(key): str(value) for key, value in (message.get("env") or {}).items()})
         environment[WORKER_MARKER] = MARKER_ROOM
-        zygote = ZygoteHandle(name, environment)
+        preload, code = list(message.get("preload") or []), message.get("warmupCode") or ""
+        try:
+            zygote = ZygoteHandle(name, environment)
+        except (OSError, ValueError) as error:
+            # No process or memory left, or a variable that no environment can hold.
+            self._agent.send({"type": "zygote_failed", "zygote": name, "error": describe(error)})
+            return
         self._zygotes[name] = zygote
-        zygote.send({"preload": list(message.get("preload") or []), "warmupCode": message.get("warmupCode") or ""})
+        zygote.send({"preload": preload, "warmupCode": code})
 
     def _fork(self, message: Message) -> None:
         worker = str(message["worker"])
@@ -113,29 +130,55 @@ class Launcher:
             text = f"zygote {message['zygote']!r} {why}"
             self._agent.send({"type": "fork_failed", "worker": worker, "message": text})
             return
+        request = {"worker": worker} | {key: str(message[key]) for key in ("socket", "token", "directory")}
         zygote.forking.append(worker)
         self._forks_waiting += 1
-        zygote.send({key: message[key] for key in ("worker", "socket", "token", "directory")})
+        zygote.send(request)
 
     def _from_zygote(self, zygote: ZygoteHandle) -> None:
         for message in zygote.receive():
-            kind = message["type"]
-            if kind == "ready":
-                zygote.ready = True
-                duration = round((time.monotonic() - zygote.started) * 1000, 3)
-                text = {"type": "zygote_ready", "zygote": zygote.name, "pid": zygote.pid, "durationMs": duration}
-                self._agent.send(text)
-            elif kind == "failed":
-                zygote.failed = True
-                self._agent.send({"type": "zygote_failed", "zygote": zygote.name, "error": message["error"]})
-            else:
-                self._forks_waiting -= 1
-                zygote.forking.remove(message["worker"])
-                if kind == "forked":
-                    pid = int(message["pid"])
-                    if pid not in self._reaped_unknown:
-                        self._workers[pid] = message["worker"]
-                self._agent.send(message)
+            try:
+                self._hear(zygote, message)
+            except (KeyError, TypeError, ValueError) as error:
+                # Code of the template's author wrote it; that zygote alone pays.
+                zygote.give_up(f"it said what no zygote says: {type(error).__name__}: {error}")
+
+    def _hear(self, zygote: ZygoteHandle, message: Message) -> None:
+        kind = message["type"]
+        is_warming = not zygote.ready and not zygote.failed
+        if kind == "ready" and is_warming:
+            zygote.ready = True
+            duration = round((time.monotonic() - zygote.started) * 1000, 3)
+            text = {"type": "zygote_ready", "zygote": zygote.name, "pid": zygote.pid, "durationMs": duration}
+            self._agent.send(text)
+        elif kind == "failed" and is_warming:
+            given = message["error"]
+            lines = [str(line) for line in given["traceback"]]
+            failure = {"name": str(given["name"]), "message": str(given["message"]), "traceback": lines}
+            zygote.failed = True
+            told = {"type": "zygote_failed", "zygote": zygote.name, "error": failure}
+            shorten(told)
+            self._agent.send(told)
+        elif kind == "forked":
+            pid = int(message["pid"])
+            zygote.forking.remove(message["worker"])
+            self._forks_waiting -= 1
+            if pid not in self._reaped_unknown:
+                self._workers[pid] = message["worker"]
+            self._agent.send({"type": "forked", "worker": message["worker"], "pid": pid})
+        elif kind == "fork_failed":
+            number = {"errno": int(message["errno"])} if "errno" in message else {}
+            text = {
+                "type": "fork_failed",
+                "worker": message["worker"],
+                "message": str(message["message"])[:1000],
+                **number,
+            }
+            zygote.forking.remove(message["worker"])
+            self._forks_waiting -= 1
+            self._agent.send(text)
+        else:
+            raise ValueError(f"{kind!r}")
 
     def _kill(self, worker: str, pid: int) -> None:
         self._kills.append(Kill(worker, pid))
@@ -145,7 +188,8 @@ class Launcher:
         own = {zygote.pid for zygote in self._zygotes.values()} | set(self._workers)
         waiting = []
         for kill in self._kills:
-            if kill.advance(own - {pid for pid, worker in self._workers.items() if worker == kill.worker}):
+            lives = self._workers.get(kill.pid) == kill.worker
+            if kill.advance(own - {pid for pid, worker in self._workers.items() if worker == kill.worker}, lives):
                 self._agent.send({"type": "killed", "worker": kill.worker})
             else:
                 waiting.append(kill)
@@ -182,13 +226,15 @@ class Launcher:
         zygote.close()
         for worker in zygote.forking:
             self._forks_waiting -= 1
-            text = f"zygote {zygote.name!r} ended before it answered"
+            why = f" ({zygote.fault})" if zygote.fault else ""
+            text = f"zygote {zygote.name!r} ended before it answered{why}"
             self._agent.send({"type": "fork_failed", "worker": worker, "message": text})
         if zygote.ready:
             self._agent.send({"type": "zygote_exited", "zygote": zygote.name, "pid": zygote.pid, **how})
         elif not zygote.failed:
             ended = f"by signal {how['signal']}" if "signal" in how else f"with code {how['code']}"
-            error = {"name": "ZygoteDied", "message": f"the zygote ended {ended} while warming", "traceback": []}
+            why = f" ({zygote.fault})" if zygote.fault else ""
+            error = {"name": "ZygoteDied", "message": f"the zygote ended {ended} while warming{why}", "traceback": []}
             self._agent.send({"type": "zygote_failed", "zygote": zygote.name, "error": error})
 
 
@@ -210,4 +256,7 @@ def main() -> int:
     except BrokenPipeError:
         # The agent is gone; its end of file would have said the same.
         return 0
+    except ProtocolError as error:
+        sys.stderr.write(f"replpool_worker launcher: the agent broke the protocol: {error}\n")
+        return EX_SOFTWARE
     return 0

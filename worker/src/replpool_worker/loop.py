@@ -7,6 +7,7 @@ import contextlib
 import functools
 import selectors
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 
@@ -18,23 +19,26 @@ def make_loop() -> asyncio.SelectorEventLoop:
 
 
 @contextlib.contextmanager
-def _set_aside(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+def _set_aside(loop: asyncio.AbstractEventLoop, shield: AbstractContextManager[Any]) -> Iterator[None]:
     """No running loop and no current task, for as long as user code drives a loop of its own."""
     task = asyncio.tasks.current_task(loop)
-    if task is not None:
-        asyncio.tasks._leave_task(loop, task)
-    asyncio.events._set_running_loop(None)
     try:
+        # An interrupt between the two would leave a task that cannot end: "does not match the current task".
+        with shield:
+            if task is not None:
+                asyncio.tasks._leave_task(loop, task)
+            asyncio.events._set_running_loop(None)
         yield
     finally:
-        asyncio.events._set_running_loop(loop)
-        if task is not None:
-            asyncio.tasks._enter_task(loop, task)
-        # asyncio.run leaves the thread without a loop.
-        asyncio.set_event_loop(loop)
+        with shield:
+            asyncio.events._set_running_loop(loop)
+            if task is not None and asyncio.tasks.current_task(loop) is None:
+                asyncio.tasks._enter_task(loop, task)
+            # asyncio.run leaves the thread without a loop.
+            asyncio.set_event_loop(loop)
 
 
-def allow_nested(loop: asyncio.AbstractEventLoop) -> None:
+def allow_nested(loop: asyncio.AbstractEventLoop, shield: AbstractContextManager[Any]) -> None:
     """Let asyncio.run, Runner.run and another loop's run_* work in code that runs on `loop`."""
 
     def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,7 +46,7 @@ def allow_nested(loop: asyncio.AbstractEventLoop) -> None:
         def nested(*arguments: Any, **options: Any) -> Any:
             if asyncio.events._get_running_loop() is not loop or (arguments and arguments[0] is loop):
                 return function(*arguments, **options)
-            with _set_aside(loop):
+            with _set_aside(loop, shield):
                 return function(*arguments, **options)
 
         return nested

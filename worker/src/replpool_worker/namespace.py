@@ -37,4 +37,8 @@ class Namespace:
 
     def variables(self) -> dict[str, Any]:
         """A copy of the user's own names, taken in one step so that threads may go on changing the original."""
-        return {name: value for name, value in self.names.copy().items() if name not in HIDDEN}
+        return {name: value for name, value in self.named().items() if name not in HIDDEN}
+
+    def named(self) -> dict[str, Any]:
+        """A copy of all names. `globals()` takes other keys too, that no frame can carry and whose `__eq__` is code."""
+        return {name: value for name, value in self.names.copy().items() if type(name) is str}

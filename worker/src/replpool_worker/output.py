@@ -53,7 +53,8 @@ class Output:
         """Write out what our text objects hold; what user code closed or broke is left."""
         for stream in self._streams:
             with contextlib.suppress(OSError, ValueError):
-                stream.flush()
+                # Not stream.flush(): user code may have put a function of its own there.
+                io.TextIOWrapper.flush(stream)
 
     def pipes(self) -> list[int]:
         """`[out, err]`: bytes written and not yet read; 1, meaning "look", where the kernel cannot tell."""

@@ -29,9 +29,15 @@ class Kill:
         self.worker = worker
         self.pid = pid
         self._killed: set[int] = set()
+        self._is_number_ours = True
 
-    def advance(self, others: AbstractSet[int]) -> bool:
-        """Kill what is found; `others` are living zygotes and workers not meant. Returns whether nothing is left."""
+    def advance(self, others: AbstractSet[int], lives: bool) -> bool:
+        """Kill what is found; `others` are living zygotes and workers not meant. Returns whether nothing is left.
+
+        `lives` says that the worker itself was not reaped yet. If it was, and its pid names a process, then that is
+        another: the number was given out again.
+        """
+        self._is_number_ours = lives or not kernel.stat(self.pid)
         # The cheap question first: a search reads /proc for every orphan.
         if any(kernel.stat(pid) for pid in self._killed):
             return False
@@ -59,10 +65,12 @@ class Kill:
 
     def _is_ours(self, pid: int) -> bool:
         if pid == self.pid:
-            return True
+            return self._is_number_ours
         fields = kernel.stat(pid)
         if not fields:
             return False
+        if not self._is_number_ours:
+            return kernel.environment_value(pid, WORKER_MARKER) == self.worker
         # Group and session keep their number while a member lives, so that it cannot be another worker's.
         return str(self.pid) in fields[2:4] or kernel.environment_value(pid, WORKER_MARKER) == self.worker
 

@@ -1,13 +1,15 @@
 """Completion, inspection and variables, answered beside the running code by one thread that starts at first use."""
 
+import _thread
+import contextlib
 import queue
-import threading
 from collections.abc import Callable
 
 from . import completion, variables
 from .executor import die
 from .frames import FrameTooLarge, Message
 from .namespace import Namespace
+from .tracebacks import name_of
 
 
 class Requests:
@@ -17,14 +19,20 @@ class Requests:
         self._namespace = namespace
         self._send = send
         self._queue: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._is_served = False
 
     def submit(self, message: Message) -> None:
         """From the protocol thread: queue a `complete`, `inspect` or `variables`."""
         self._queue.put(message)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._serve, name="replpool-requests", daemon=True)
-            self._thread.start()
+        if not self._is_served:
+            # Not threading.Thread, whose start runs what user code set: trace functions, and sys.stderr must be there.
+            try:
+                _thread.start_new_thread(self._serve, ())
+                self._is_served = True
+            except RuntimeError as error:
+                # No more threads (a limit on processes, or on memory); the next question may find room again.
+                request = self._queue.get()["request"]
+                self._send({"type": "problem", "request": request, "code": "INTERNAL", "message": str(error)})
 
     def _serve(self) -> None:
         while True:
@@ -33,8 +41,11 @@ class Requests:
             try:
                 try:
                     answer = self._answer(message)
-                except Exception as error:
-                    text = f"{message['type']} failed: {type(error).__name__}: {error}"
+                except BaseException as error:
+                    # Of jedi's or the user's: a question never ends a session. Its text may be user code as well.
+                    text = f"{message['type']} failed: {name_of(type(error))}"
+                    with contextlib.suppress(BaseException):
+                        text = f"{text}: {error}"
                     answer = {"type": "problem", "code": "INTERNAL", "message": text}
                 self._send(answer | {"request": request})
             except FrameTooLarge as error:
@@ -46,8 +57,7 @@ class Requests:
         if message["type"] == "variables":
             return self._variables(message.get("name"))
         answer = completion.complete if message["type"] == "complete" else completion.inspect
-        names = self._namespace.names.copy()
-        return {"type": "reply", "value": answer(message["code"], int(message["cursor"]), names)}
+        return {"type": "reply", "value": answer(message["code"], int(message["cursor"]), self._namespace.named())}
 
     def _variables(self, name: str | None) -> Message:
         held = self._namespace.variables()

@@ -3,10 +3,10 @@
 import contextlib
 import os
 import resource
-import signal
 import sys
 import threading
 
+from . import EX_SOFTWARE
 from .connection import Connection
 from .display import Display
 from .executor import Executor, die
@@ -22,6 +22,8 @@ from .tracebacks import describe
 # Python hands the interpreter to a waiting thread after this long; the default of 5 ms is what an interrupt of
 # `while True: pass` would wait.
 SWITCH_SECONDS = 0.0005
+# A loop that user code broke for good (it took builtins away) would fail for ever.
+FAILURES = 1000
 
 
 class Session:
@@ -30,14 +32,16 @@ class Session:
     def __init__(self, connection: Connection, namespace: Namespace) -> None:
         self._connection = connection
         self._loop = make_loop()
-        self._interrupts = Interrupts(self._loop)
+        self._interrupts = Interrupts(self._loop, self._report)
         self._output: Output | None = None
         self._executor = Executor(self._loop, namespace, self._interrupts, connection.send, self._pipes)
-        self._inputs = Input(self._emit, lambda: self._executor.running, self._interrupts)
+        self._inputs = Input(self._emit, self._interrupts)
         self._displays = Display(self._emit)
         self._executor.inputs, self._executor.displays = self._inputs, self._displays
         self._requests = Requests(namespace, connection.send)
         self._namespace = namespace
+        # How often the loop came back since it last did anything.
+        self._failures = 0
         connection.guard = lambda: self._interrupts
 
     def run(self, output: Output) -> None:
@@ -47,39 +51,60 @@ class Session:
         self._interrupts.install()
         self._inputs.install()
         self._displays.install()
-        allow_nested(self._loop)
+        allow_nested(self._loop, self._interrupts)
         os.register_at_fork(after_in_child=self._in_forked_child)
         self._connection.send({"type": "ready"})
         threading.Thread(target=self._listen, name="replpool-protocol", daemon=True).start()
-        while True:
+        failure: BaseException = RuntimeError("the event loop does not run")
+        while self._failures < FAILURES:
             try:
                 self._loop.run_forever()
             except BaseException as error:
                 # KeyboardInterrupt and SystemExit out of a background task of the user's, which asyncio passes up.
-                sys.stderr.write("".join(describe(error)["traceback"]))
+                failure = error
+                self._report(error)
             # It came back because user code stopped it; an execution that waits must not be forgotten.
-            self._loop.call_soon(self._executor.next)
+            self._failures += 1
+            self._loop.call_soon(self._turned)
+        raise failure
+
+    def _turned(self) -> None:
+        """On the loop, which thereby is seen to work."""
+        self._failures = 0
+        self._executor.next()
+
+    def _report(self, error: BaseException) -> None:
+        """Print an error of the user's that belongs to no execution."""
+
+        def write() -> None:
+            sys.stderr.write("".join(describe(error)["traceback"]))
+
+        # sys.stderr may be anything by now.
+        with contextlib.suppress(BaseException):
+            self._interrupts.run_beside(write)
 
     def emit_output(self, kind: str, data: bytes) -> None:
         """With the stdio transport: one `stdout` or `stderr` frame."""
         message: Message = {"type": kind, "data": data}
-        running = self._executor.running
-        self._connection.send(message if running is None else message | {"execution": running})
+        self._connection.send(message, settle=lambda: self._place(message))
 
     def _pipes(self) -> list[int]:
         return self._output.pipes() if self._output else [0, 0]
 
     def _emit(self, message: Message) -> None:
         """Send what user code asked for, from any thread. Raises ValueError where it is too large."""
-        running = self._executor.running
-        if running is not None and message["type"] != "input_cancelled":
-            message.setdefault("execution", running)
+        names_execution = message["type"] != "input_cancelled"
         with self._interrupts:
             message["pipes"] = self._pipes()
             try:
-                self._connection.send(message)
+                self._connection.send(message, settle=(lambda: self._place(message)) if names_execution else None)
             except FrameTooLarge as error:
                 raise ValueError(str(error)) from None
+
+    def _place(self, message: Message) -> None:
+        """Name the execution that runs, under the connection's lock."""
+        if self._executor.running is not None:
+            message["execution"] = self._executor.running
 
     def _listen(self) -> None:
         """The protocol thread. Its end is the worker's: 0 at end of file, 70 for what is not protocol."""
@@ -90,6 +115,9 @@ class Session:
             os._exit(0)
         except BaseException as error:
             die(error)
+        finally:
+            # Not reached, unless user code took the very names above out of builtins.
+            os._exit(EX_SOFTWARE)
 
     def _dispatch(self, message: Message) -> None:
         kind = message["type"]
@@ -120,9 +148,13 @@ class Session:
                 os.chdir(message["cwd"])
                 os.environ["PWD"] = message["cwd"]
             os.environ.update({str(key): str(value) for key, value in (message.get("env") or {}).items()})
-            limit = message.get("fileDescriptors")
+            limit = int(message.get("fileDescriptors") or 0)
             if limit:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (int(limit), int(limit)))
+                # Only root may go beyond the hard limit that we started with. `opened` has no field to say so: the
+                # agent, whose limit that is too, tells of it.
+                hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+                limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+                resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
         except (OSError, ValueError) as error:
             answer["error"] = describe(error)
         self._connection.send(answer)
@@ -132,4 +164,4 @@ class Session:
         self._connection.forget()
         self._inputs.closed = self._displays.closed = True
         with contextlib.suppress(ValueError):
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._interrupts.leave()

@@ -10,7 +10,8 @@ OUR_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 def name_of(kind: type) -> str:
     """A class's own name, without calling what a metaclass may define."""
     name: str = type.__dict__["__name__"].__get__(kind)
-    return name
+    # It may be of a class of the user's, with methods.
+    return str.__str__(name)
 
 
 def describe(error: BaseException, name: str | None = None) -> dict[str, Any]:
@@ -20,7 +21,7 @@ def describe(error: BaseException, name: str | None = None) -> dict[str, Any]:
     """
     shown = name or name_of(type(error))
     try:
-        message = str(error) if name is None else ""
+        message = str.__str__(str(error)) if name is None else ""
     except Exception as failure:
         message = f"<{name_of(type(error))}.__str__ raised {name_of(type(failure))}>"
     try:

@@ -1,8 +1,9 @@
 """The namespace told without running user code: what an execution changed, lists, previews."""
 
-from collections.abc import Mapping
+import types
+from collections.abc import Mapping, Sized
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 from .tracebacks import name_of
 
@@ -10,6 +11,8 @@ SUMMARY_CHARACTERS = 120
 PREVIEW_CHARACTERS = 10_000
 SIZED = (list, dict, set, frozenset, tuple, bytearray)
 VALUED = (int, float, complex, bool, str, bytes)
+DIGITS_BITS = 10_000
+HEAP_TYPE = 1 << 9
 BRACKETS: dict[type, tuple[str, str]] = {list: ("[", "]"), tuple: ("(", ")"), dict: ("{", "}"), set: ("{", "}")}
 Prints = dict[str, tuple[int, object]]
 
@@ -25,7 +28,8 @@ def _shallow(value: object) -> object:
     if kind in VALUED:
         return hash(value)
     if kind in SIZED:
-        return len(value)  # type: ignore[arg-type]
+        assert isinstance(value, Sized)
+        return len(value)
     return id(kind)
 
 
@@ -43,7 +47,8 @@ def entry(name: str, value: object) -> dict[str, Any]:
     made: dict[str, Any] = {"name": name, "type": name_of(type(value)), "summary": text(value, SUMMARY_CHARACTERS)}
     kind = type(value)
     if kind in SIZED or kind in (str, bytes):
-        made["size"] = len(value)  # type: ignore[arg-type]
+        assert isinstance(value, Sized)
+        made["size"] = len(value)
     return made
 
 
@@ -56,8 +61,8 @@ def text(value: object, limit: int) -> str:
     """A repr of built-in types, shortened to `limit`; of all others what the interpreter itself knows."""
     try:
         made = _text(value, limit, 0)
-    except (RuntimeError, ValueError):
-        # It changed while we looked, or an integer has more digits than Python prints.
+    except Exception:
+        # It changed while we looked, or memory is short.
         made = f"<{name_of(type(value))}>"
     return made if len(made) <= limit else made[: limit - 1] + "…"
 
@@ -67,24 +72,49 @@ def _text(value: object, limit: int, depth: int) -> str:
     if kind in (str, bytes, bytearray):
         assert isinstance(value, str | bytes | bytearray)
         return repr(value[:limit])
+    if kind is int:
+        assert isinstance(value, int)
+        # The digits of a huge one take time that grows with their square, and beyond Python's own limit raise.
+        bits = value.bit_length()
+        return repr(value) if bits <= DIGITS_BITS else f"<int of {bits} bits>"
     if value is None or kind in VALUED:
         return repr(value)
     if kind in SIZED or kind is range:
         return _container(value, limit, depth)
-    if isinstance(value, type):
-        return f"<class {name_of(value)!r}>"
-    own = type.__dict__["__module__"].__get__(kind)
-    if own == "numpy" and kind.__name__ == "ndarray":
+    if issubclass(kind, type):
+        # Not isinstance(), which asks an object for its `__class__`.
+        return f"<class {name_of(cast(type, value))!r}>"
+    shown = name_of(kind)
+    called = _called(value)
+    if called is not None:
+        return f"<{shown} {called}>"
+    if shown == "ndarray" and not type.__dict__["__flags__"].__get__(kind) & HEAP_TYPE:
+        # numpy's own, not a class of that name: classes of Python code are on the heap.
         array: Any = value
         return f"<ndarray {array.shape} {array.dtype.name}>"
-    called = getattr(value, "__name__", None) if own == "builtins" else None
-    return f"<{name_of(kind)} {called}>" if isinstance(called, str) else f"<{name_of(kind)} object>"
+    return f"<{shown} object>"
+
+
+def _called(value: object) -> str | None:
+    """The name of a function or module, from where C keeps it: asking calls nobody."""
+    kind = type(value)
+    if kind is types.MethodType:
+        assert isinstance(value, types.MethodType)
+        return _called(value.__func__)
+    if kind is types.ModuleType:
+        name = vars(value).get("__name__")
+    elif kind in (types.FunctionType, types.BuiltinFunctionType):
+        name = getattr(value, "__name__", None)
+    else:
+        name = None
+    return name if type(name) is str else None
 
 
 def _container(value: Any, limit: int, depth: int) -> str:
     kind = type(value)
     if kind is range:
-        return repr(value)
+        ends = [_text(end, limit, depth + 1) for end in (value.start, value.stop, value.step)]
+        return f"range({', '.join(ends if value.step != 1 else ends[:2])})"
     open_, close = BRACKETS.get(kind, (f"{name_of(kind)}([", "])"))
     if not value:
         return repr(value)

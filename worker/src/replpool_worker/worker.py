@@ -9,7 +9,7 @@ import socket
 import sys
 from typing import NoReturn
 
-from . import PROTOCOL_FDS, WORKER_MARKER, kernel
+from . import EX_SOFTWARE, PROTOCOL_FDS, WORKER_MARKER, kernel
 from .connection import Connection, Refused, hello, leave, protocol_fds
 from .executor import die
 from .frames import Message, ProtocolError
@@ -69,7 +69,9 @@ def forked(request: Message, namespace: Namespace) -> NoReturn:
         os._exit(leave(error))
     except BaseException as error:
         die(error)
-    os._exit(0)
+    finally:
+        # Never back into the zygote's code; user code may have taken the names above out of builtins.
+        os._exit(EX_SOFTWARE)
 
 
 def main() -> int:

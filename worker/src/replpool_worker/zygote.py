@@ -12,6 +12,7 @@ from typing import Any
 from . import kernel
 from .frames import FrameReader, Message, decode, encode, write_all
 from .namespace import Namespace
+from .shortening import shorten
 from .tracebacks import describe
 
 
@@ -40,7 +41,9 @@ class Zygote:
             importlib.import_module("jedi")
             importlib.import_module("replpool_worker.worker")
         except BaseException as error:
-            self.send({"type": "failed", "error": describe(error)})
+            failure: Message = {"type": "failed", "error": describe(error)}
+            shorten(failure)
+            self.send(failure)
             return False
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError, AttributeError):

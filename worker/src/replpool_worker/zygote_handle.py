@@ -1,15 +1,19 @@
-"""The launcher's end of one zygote."""
+"""The launcher's end of one zygote. That runs code of the template's author: nothing it does or omits holds us up."""
 
 import fcntl
 import os
+import select
 import signal
 import socket
 import sys
 import time
 from collections.abc import Iterator
 
-from .frames import FrameReader, Message, ProtocolError, decode, encode, write_all
+from . import kernel
+from .frames import FrameReader, Message, ProtocolError, decode, encode
 
+# Some thousand fork requests.
+UNSENT_BYTES = 1024 * 1024
 RESET_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE)
 
 
@@ -23,6 +27,8 @@ class ZygoteHandle:
         self.ready = False
         self.failed = False
         self.open = True
+        # Why it was given up, where it did not just end.
+        self.fault: str | None = None
         self.forking: list[str] = []
         ours, theirs = socket.socketpair()
         with theirs:
@@ -41,26 +47,50 @@ class ZygoteHandle:
                 )
             finally:
                 os.close(spare)
+        os.set_blocking(self.fd, False)
         self._reader = FrameReader(self.fd)
+        self._unsent = bytearray()
+
+    @property
+    def awaited(self) -> int:
+        """What poll() is to wait for."""
+        return select.POLLIN | (select.POLLOUT if self._unsent else 0)
 
     def send(self, message: Message) -> None:
-        """A request; lost where the zygote is dead, which its exit tells."""
+        """Send a request, or keep it until there is room; lost where the zygote is dead, which its exit tells."""
+        self._unsent += encode(message, "msgpack")
+        self.flush()
+        if len(self._unsent) > UNSENT_BYTES:
+            self.give_up("it does not read its requests")
+
+    def flush(self) -> None:
+        """Write what there is room for."""
         try:
-            write_all(self.fd, encode(message, "msgpack"))
-        except (BrokenPipeError, ConnectionResetError):
-            self.open = False
+            while self._unsent:
+                del self._unsent[: os.write(self.fd, self._unsent)]
+        except BlockingIOError:
+            return
+        except OSError:
+            self._unsent.clear()
 
     def receive(self) -> Iterator[Message]:
-        """The next message and all that stand in the buffer behind it; none at the end of file."""
+        """The messages that are there. One that is none, or the end of file, is the end of the zygote."""
         while self.open:
             try:
-                body = self._reader.read()
-            except (EOFError, ProtocolError):
-                self.open = False
+                yield decode(self._reader.read(), "msgpack")
+            except BlockingIOError:
                 return
-            yield decode(body, "msgpack")
-            if not self._reader.has_frame():
-                return
+            except (EOFError, OSError):
+                # A zygote that closed its socket and lives on is of no use.
+                self.give_up(None)
+            except ProtocolError as error:
+                self.give_up(str(error))
+
+    def give_up(self, fault: str | None) -> None:
+        """Kill it, and listen no more; its exit tells the agent. It is our child and not reaped: the pid is its own."""
+        self.open = False
+        self.fault = fault
+        kernel.signal(self.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """Close the socket."""

@@ -1,7 +1,8 @@
 import { invalidRequest, type Session, type SessionList, type SessionListQuery } from '@replpool/protocol';
+import { isPool } from './pools.ts';
 
 /** How many sessions a page has where the client does not say. */
-export const DEFAULT_LIMIT = 100;
+const DEFAULT_LIMIT = 100;
 
 type Key = readonly [createdAt: string, id: string];
 
@@ -19,7 +20,7 @@ export function pageOf(sessions: readonly Session[], query: SessionListQuery): S
   const selectors = query.label === undefined ? [] : [query.label].flat();
   const unique = new Map(sessions.map((session) => [session.id, session]));
   const matching = [...unique.values()]
-    .filter((session) => query.pool === undefined || inPool(session.pool, query.pool))
+    .filter((session) => query.pool === undefined || isPool(session.pool, query.pool))
     .filter((session) => selectors.every((selector) => hasLabel(session, selector)))
     .filter((session) => after === undefined || compare(keyOf(session), after) > 0)
     .sort((a, b) => compare(keyOf(a), keyOf(b)));
@@ -29,8 +30,6 @@ export function pageOf(sessions: readonly Session[], query: SessionListQuery): S
     ? { items, continue: encodeToken(keyOf(last)) }
     : { items };
 }
-
-const inPool = (pool: string, wanted: string): boolean => pool === wanted || pool.endsWith(`:${wanted}`);
 
 function hasLabel(session: Session, selector: string): boolean {
   const at = selector.indexOf('=');
