@@ -102,7 +102,13 @@ export const fromWorkerSchema = z.discriminatedUnion('type', [
   frame('update_display', display),
   frame('clear_output', { ...perhapsInExecution, wait: z.boolean() }),
   frame('error', { ...inExecution, error: userErrorSchema }),
-  frame('input_request', { ...perhapsInExecution, request: requestId, prompt: z.string(), password: z.boolean() }),
+  frame('input_request', {
+    ...perhapsInExecution,
+    request: requestId,
+    prompt: z.string(),
+    password: z.boolean(),
+    main: z.boolean().describe('Whether the main thread waits, or another while the code may go on.'),
+  }),
   frame('input_cancelled', { request: requestId }),
   frame('warning', { execution: executionId.optional(), code: warningCode, message: z.string() }),
   frame('finished', {

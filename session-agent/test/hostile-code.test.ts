@@ -117,6 +117,12 @@ describe('code and clients that mean harm, or know no better', function () {
     assert.equal((await run(code, { timeoutSeconds: 1 })).status, 'timeout');
   });
 
+  it('asks for input in a thread and goes on for ever: the highest time limit holds', async () => {
+    const short = await agent.session({ limits: { maxExecutionSeconds: 1 } });
+    const code = 'import threading\nthreading.Thread(target=input, daemon=True).start()\nwhile True: pass';
+    assert.equal((await agent.run(short.id, code)).status, 'timeout');
+  });
+
   it('stops its own process: the deadline holds, and the session comes back', async () => {
     await run('import os, signal, threading');
     await run('threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGSTOP)).start()');

@@ -130,7 +130,8 @@ def test_open_stays_within_the_hard_limit_of_descriptors() -> None:
     code += "import ctypes; ctypes.CDLL(None).prctl(24, 24, 0, 0, 0)\n"
     code += "import os, sys; os.execv(sys.executable, [sys.executable, '-m', 'replpool_worker'])"
     command = [sys.executable, "-c", code]
-    with ours, subprocess.Popen(command, pass_fds=[fd], env=environment(PYREPL_PROTOCOL_FDS=f"{fd},{fd}")) as process:
+    # Our end closes first, so that a failing test ends too.
+    with subprocess.Popen(command, pass_fds=[fd], env=environment(PYREPL_PROTOCOL_FDS=f"{fd},{fd}")) as process, ours:
         theirs.close()
         worker = Worker(ours.fileno(), [], "w", process.pid)
         worker.greet()
@@ -241,7 +242,7 @@ def test_what_is_no_order_ends_the_launcher_with_a_clear_word(message: dict[str,
     fd = theirs.fileno()
     command = [sys.executable, "-m", "replpool_worker", "launcher"]
     variables = environment(PYREPL_PROTOCOL_FDS=f"{fd},{fd}")
-    with ours, subprocess.Popen(command, pass_fds=[fd], env=variables, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(command, pass_fds=[fd], env=variables, stderr=subprocess.PIPE) as process, ours:
         theirs.close()
         peer = Peer(ours.fileno(), ours.fileno())
         peer.greet()

@@ -59,6 +59,8 @@ export class Executions implements Disposable {
   #queue: ExecutionRun[] = [];
   #current: ExecutionRun | undefined;
   #deadline: Deadline | undefined;
+  /** `maxExecutionSeconds`: where only threads wait for input the code may go on, and does not go on for ever. */
+  #ceiling: Deadline | undefined;
   #ladder: InterruptLadder | undefined;
   #count = 0;
   /** The worker broke the protocol. */
@@ -322,12 +324,15 @@ export class Executions implements Disposable {
       },
     });
     this.#ladder = ladder;
-    this.#deadline = new Deadline((run.request.timeoutSeconds ?? limits.executionSeconds) * 1000, () => {
+    const late = () => {
       run.ending = 'timeout';
       this.#observer.limitHit('executionSeconds');
       ladder.climb();
-    });
+    };
+    this.#deadline = new Deadline((run.request.timeoutSeconds ?? limits.executionSeconds) * 1000, late);
+    this.#ceiling = new Deadline(limits.maxExecutionSeconds * 1000, late);
     this.#deadline.run();
+    this.#ceiling.run();
   }
 
   #warn(run: ExecutionRun | undefined, code: string, message: string): void {
@@ -349,11 +354,13 @@ export class Executions implements Disposable {
     }
     this.#inputs.add(frame);
     this.#deadline?.hold();
+    if (this.#inputs.holdsCode) this.#ceiling?.hold();
   }
 
   /** Time in a pending `input()` does not count. */
   #resumeDeadline(): void {
     if (this.#inputs.isEmpty) this.#deadline?.run();
+    if (!this.#inputs.holdsCode) this.#ceiling?.run();
   }
 
   #finished(run: ExecutionRun, frame: Extract<FromWorkerFrame, { type: 'finished' }>): void {
@@ -403,6 +410,8 @@ export class Executions implements Disposable {
     this.#current = undefined;
     this.#deadline?.[Symbol.dispose]();
     this.#deadline = undefined;
+    this.#ceiling?.[Symbol.dispose]();
+    this.#ceiling = undefined;
     this.#ladder?.[Symbol.dispose]();
     this.#ladder = undefined;
   }

@@ -6,6 +6,7 @@ type InputRequestFrame = Extract<FromWorkerFrame, { type: 'input_request' }>;
 interface PendingInput {
   readonly request: RequestId;
   readonly execution: string | undefined;
+  readonly main: boolean;
 }
 
 /** The calls of `input()` that wait for an answer, oldest first; threads of one execution may have several. */
@@ -21,9 +22,14 @@ export class PendingInputs {
     return this.#waiting.length === 0;
   }
 
+  /** Whether the code itself waits, and not only a thread beside it. */
+  get holdsCode(): boolean {
+    return this.#waiting.some((each) => each.main);
+  }
+
   add(frame: InputRequestFrame): void {
-    const { request, execution, prompt, password } = frame;
-    this.#waiting.push({ request, execution });
+    const { request, execution, main, prompt, password } = frame;
+    this.#waiting.push({ request, execution, main });
     this.#log.append({ type: 'input_request', ...(execution !== undefined && { execution }), prompt, password });
   }
 

@@ -65,6 +65,8 @@ class Input:
         number = str(next(self._numbers))
         try:
             message: Message = {"type": "input_request", "request": number, "prompt": prompt, "password": password}
+            # The time limit stands still while the code waits; a thread of its own may wait while the code goes on.
+            message["main"] = threading.current_thread() is threading.main_thread()
             request = _Request(message)
             request.answered.acquire()
             self._requests[number] = request

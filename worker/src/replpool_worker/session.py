@@ -93,11 +93,13 @@ class Session:
 
     def _emit(self, message: Message) -> None:
         """Send what user code asked for, from any thread. Raises ValueError where it is too large."""
-        names_execution = message["type"] != "input_cancelled"
+        # A withdrawn question stands for no place in the output: it has neither field.
+        is_placed = message["type"] != "input_cancelled"
         with self._interrupts:
-            message["pipes"] = self._pipes()
+            if is_placed:
+                message["pipes"] = self._pipes()
             try:
-                self._connection.send(message, settle=(lambda: self._place(message)) if names_execution else None)
+                self._connection.send(message, settle=(lambda: self._place(message)) if is_placed else None)
             except FrameTooLarge as error:
                 raise ValueError(str(error)) from None
 
