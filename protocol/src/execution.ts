@@ -102,6 +102,13 @@ export const executionListSchema = z.strictObject({
 });
 export type ExecutionList = z.infer<typeof executionListSchema>;
 
+/** The query of GET /v1/sessions/{id}/executions. */
+export const executionListQuerySchema = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(1000).optional(),
+  continue: z.string().max(1024).optional(),
+});
+export type ExecutionListQuery = z.infer<typeof executionListQuerySchema>;
+
 /** The query of POST /v1/sessions/{id}/executions. */
 export const executeQuerySchema = z.strictObject({
   wait: z.enum(['true', 'false']).optional().describe('false: 202 at once, without waiting for the end.'),

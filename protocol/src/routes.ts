@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { ErrorCode } from './error-registry.ts';
 import { eventsQuerySchema } from './events.ts';
-import { executeQuerySchema } from './execution.ts';
+import { executeQuerySchema, executionListQuerySchema } from './execution.ts';
 import type { ComponentName } from './openapi-components.ts';
 import { sessionListQuerySchema } from './session.ts';
 
@@ -148,6 +148,7 @@ export const routes: readonly Route[] = [
     path: `${session}/executions`,
     id: 'listExecutions',
     summary: 'The history',
+    query: executionListQuerySchema,
     answers: { 200: 'ExecutionList' },
     errors: ofSession,
   },

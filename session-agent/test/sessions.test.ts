@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Execution, Problem, Session, SessionEvent } from '@replpool/protocol';
+import type { Execution, ExecutionList, Problem, Session, SessionEvent } from '@replpool/protocol';
 import { RealAgent } from './real-agent.ts';
 
 async function problem(response: Response): Promise<Problem> {
@@ -99,6 +99,22 @@ describe('an agent with real workers', () => {
     const other = await agent.post(`/v1/sessions/${session.id}/executions`, { code: 'other', id: 'once' });
     assert.equal((await problem(other)).code, 'EXECUTION_ID_REUSED');
     assert.equal((await agent.run(session.id, 'n')).result?.data['text/plain'], '1');
+  });
+
+  it('lists the history page by page, the oldest first', async () => {
+    for (let n = 1; n <= 5; n += 1) await agent.run(session.id, String(n), { id: `run-${n}` });
+    const ids: string[] = [];
+    let next: string | undefined;
+    do {
+      const query = next === undefined ? 'limit=2' : `limit=2&continue=${next}`;
+      const page = await agent.fetch(`/v1/sessions/${session.id}/executions?${query}`);
+      const { items, continue: token } = (await page.json()) as ExecutionList;
+      ids.push(...items.map(({ id }) => id));
+      next = token;
+    } while (next !== undefined);
+    assert.deepEqual(ids, ['run-1', 'run-2', 'run-3', 'run-4', 'run-5']);
+    const wrong = await agent.fetch(`/v1/sessions/${session.id}/executions?limit=0`);
+    assert.equal((await problem(wrong)).details?.field, 'limit');
   });
 
   it('interrupts what runs and goes on with the same namespace', async () => {

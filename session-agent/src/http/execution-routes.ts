@@ -1,4 +1,10 @@
-import { eventsQuerySchema, executeQuerySchema, executeRequestSchema, parse } from '@replpool/protocol';
+import {
+  eventsQuerySchema,
+  executeQuerySchema,
+  executeRequestSchema,
+  executionListQuerySchema,
+  parse,
+} from '@replpool/protocol';
 import { Router } from 'express';
 import type { Sessions } from '../sessions.ts';
 import { readBody } from './body.ts';
@@ -21,8 +27,9 @@ export function executionRoutes(sessions: Sessions): Router {
       streamExecution(response, { session, execution: id, from: session.executions.firstSeqOf(id), format });
     else response.json('run' in submitted ? await submitted.run.ended : submitted.outcome);
   });
-  router.get('/v1/sessions/:id/executions', (request, response) => {
-    response.json({ items: find(request).executions.list() });
+  router.get('/v1/sessions/:id/executions', async (request, response) => {
+    const query = parse(executionListQuerySchema, request.query, 'query');
+    response.json(await find(request).executions.list(query));
   });
   router.get('/v1/sessions/:id/executions/:execution', (request, response) => {
     response.json(find(request).executions.get(request.params.execution));

@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ExecuteRequest, type Execution, type ExecutionStatus, ReplPoolError } from '@replpool/protocol';
+import {
+  type ExecuteRequest,
+  type Execution,
+  type ExecutionList,
+  type ExecutionListQuery,
+  type ExecutionStatus,
+  invalidRequest,
+  ReplPoolError,
+} from '@replpool/protocol';
 import { discard } from './discard.ts';
 import type { ExecutionRun } from './execution-run.ts';
 
@@ -9,6 +18,9 @@ import type { ExecutionRun } from './execution-run.ts';
 const KEPT_OUTCOMES = 1000;
 /** Outcomes with more JSON than this are kept on disk: 1,000 of them must not fill the agent's memory. */
 const IN_MEMORY_CHARACTERS = 16 * 1024;
+
+/** A page of the list has about so much JSON at most. */
+const PAGE_CHARACTERS = 32 * 1024 * 1024;
 
 interface Entry {
   readonly hash: string;
@@ -85,10 +97,30 @@ export class ExecutionHistory {
     return this.#entries.get(id)?.lastSeq;
   }
 
-  /** Oldest first: the executions whose outcome is still whole, then those that have not ended. */
-  list(): Execution[] {
+  /**
+   * Oldest first: the executions whose outcome is still whole, then those that have not ended. A page ends early where outcomes are large.
+   * @throws ReplPoolError INVALID_REQUEST
+   */
+  async list({ limit = KEPT_OUTCOMES, continue: token }: ExecutionListQuery): Promise<ExecutionList> {
     const open = [...this.#entries].filter(([, entry]) => entry.run).map(([id]) => id);
-    return [...this.#withOutcome, ...open].map((id) => this.get(id));
+    const ids = [...this.#withOutcome, ...open];
+    // A token is the last id of its page; one that is forgotten by now lies before all that are left.
+    if (token !== undefined && !this.#entries.has(token))
+      throw invalidRequest('continue', 'not a token that a list gave');
+    const rest = token === undefined ? ids : ids.slice(ids.indexOf(token) + 1);
+    const items: Execution[] = [];
+    let size = 0;
+    for (const id of rest) {
+      const entry = this.#entries.get(id);
+      if (!entry) continue;
+      const { outcome } = entry;
+      const json = typeof outcome === 'object' ? await readFile(outcome.file, 'utf8').catch(() => undefined) : outcome;
+      items.push(json === undefined ? this.get(id) : (JSON.parse(json) as Execution));
+      size += json?.length ?? 0;
+      if (items.length >= limit || size > PAGE_CHARACTERS) break;
+    }
+    const last = items.at(-1)?.id;
+    return { items, ...(last !== undefined && items.length < rest.length && { continue: last }) };
   }
 
   [Symbol.dispose](): void {

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type {
   ExecuteRequest,
   Execution,
+  ExecutionList,
+  ExecutionListQuery,
   FromWorkerFrame,
   Limits,
   ReplPoolError,
@@ -158,8 +160,9 @@ export class Executions implements Disposable {
     };
   }
 
-  list(): Execution[] {
-    return this.#history.list();
+  /** @throws ReplPoolError INVALID_REQUEST */
+  list(query: ExecutionListQuery): Promise<ExecutionList> {
+    return this.#history.list(query);
   }
 
   /**
