@@ -50,7 +50,9 @@ export function readBytes(request: IncomingMessage): Promise<Buffer> {
     });
     request.once('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
     request.once('error', reject);
-    request.once('close', () => reject(new ReplPoolError('INVALID_REQUEST', 'the client went away within the body')));
+    request.once('close', () => {
+      if (!request.complete) reject(new ReplPoolError('INVALID_REQUEST', 'the client went away within the body'));
+    });
   });
 }
 

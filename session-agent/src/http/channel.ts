@@ -46,7 +46,7 @@ export class ChannelServer {
     const query = Object.fromEntries(new URL(request.url ?? '', 'http://agent').searchParams);
     const { from } = parse(eventsQuerySchema, query, 'query');
     this.#server.handleUpgrade(request, socket, head, (client) => {
-      const channel = new Channel(client, session);
+      const channel = new Channel(client, socket, session);
       channel.open(from ?? session.log.lastSeq);
     });
   }
@@ -60,14 +60,18 @@ export class ChannelServer {
 /** One client's channel to one session. */
 class Channel {
   readonly #client: WebSocket;
+  /** The connection under it. */
+  readonly #socket: Duplex;
   readonly #session: Session;
   readonly #codec: 'json' | 'msgpack';
   #reader: EventReader | undefined;
+  #corked = false;
   /** Bytes of answers that wait in the socket. */
   #answers = 0;
 
-  constructor(client: WebSocket, session: Session) {
+  constructor(client: WebSocket, socket: Duplex, session: Session) {
     this.#client = client;
+    this.#socket = socket;
     this.#session = session;
     this.#codec = (client.protocol as ChannelSubprotocol) === CHANNEL_MSGPACK ? 'msgpack' : 'json';
   }
@@ -87,6 +91,7 @@ class Channel {
 
   /** @returns whether the client has room for more */
   #sendEvent(event: LoggedEvent): boolean {
+    this.#cork();
     const binary = this.#codec === 'msgpack';
     this.#client.send(binary ? encodeMessage(JSON.parse(event.json), 'msgpack') : event.json, { binary }, () => {
       if (this.#client.bufferedAmount < HIGH_WATER_BYTES / 2) this.#reader?.resume();
@@ -95,6 +100,7 @@ class Channel {
   }
 
   #send(message: ControlMessage | SessionEvent): void {
+    this.#cork();
     const data = encodeMessage(message, this.#codec);
     const binary = this.#codec === 'msgpack';
     this.#answers += data.length;
@@ -102,6 +108,17 @@ class Channel {
     this.#client.send(data, { binary }, () => {
       this.#answers -= data.length;
       if (this.#client.isPaused && this.#answers < HIGH_WATER_BYTES / 2) this.#client.resume();
+    });
+  }
+
+  /** What is sent in one turn leaves in one write: one write of a small message costs more than all that led to it. */
+  #cork(): void {
+    if (this.#corked) return;
+    this.#corked = true;
+    this.#socket.cork();
+    process.nextTick(() => {
+      this.#corked = false;
+      this.#socket.uncork();
     });
   }
 
