@@ -39,7 +39,10 @@ export class RealAgent extends AgentClient {
       pino({ level: process.env.TEST_LOG ?? 'silent' }),
       { ready: ready.resolve, failed: (message) => ready.reject(new Error(message)), lost: lost.resolve },
     );
-    await ready.promise;
+    await ready.promise.catch(async (error: unknown) => {
+      await agent.close();
+      throw error;
+    });
     return new RealAgent(agent, runDirectory, lost.promise);
   }
 
