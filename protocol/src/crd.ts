@@ -10,6 +10,20 @@ function isIntOrString(node: SchemaNode): boolean {
   return types.length === 2 && types.includes('integer') && types.includes('string');
 }
 
+/** The API server checks the rules of an object on its default as it is written, before the defaults of its fields are filled in. */
+function withWholeDefault(node: SchemaNode): SchemaNode {
+  const { default: written, properties } = node;
+  if (!isObject(written) || !isObject(properties)) return node;
+  const ofFields = Object.entries(properties).flatMap(([name, field]) =>
+    isObject(field) && field.default !== undefined ? [[name, field.default] as const] : [],
+  );
+  return { ...node, default: { ...Object.fromEntries(ofFields), ...written } };
+}
+
+function isObject(value: unknown): value is SchemaNode {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** What a structural schema may say: the API server refuses `additionalProperties: false`, and prunes instead. */
 function structural(node: SchemaNode): SchemaNode {
   if (isIntOrString(node)) {
@@ -25,7 +39,7 @@ function structural(node: SchemaNode): SchemaNode {
 
 /** Optional properties of a record have their own shape; only objects get here. */
 function structuralSchema(schema: Parameters<typeof openApiSchema>[0]): SchemaNode {
-  return mapSchema(openApiSchema(schema, { inline: true }), structural);
+  return mapSchema(openApiSchema(schema, { inline: true }), (node) => withWholeDefault(structural(node)));
 }
 
 function column(name: string, type: string, jsonPath: string, priority = 0): SchemaNode {
@@ -64,11 +78,12 @@ export function replPoolCrd(): SchemaNode {
             },
           },
           additionalPrinterColumns: [
-            column('Replicas', 'integer', '.status.replicas'),
+            column('Desired', 'integer', '.spec.replicas'),
             column('Ready', 'integer', '.status.readyReplicas'),
-            column('Sessions', 'integer', '.status.sessions.active'),
-            column('Capacity', 'integer', '.status.sessions.capacity'),
-            column('Warm', 'string', '.status.warmHitRatio'),
+            column('Active', 'integer', '.status.sessions.active'),
+            column('Idle', 'integer', '.status.sessions.idle'),
+            column('Hit-Rate', 'string', '.status.warmHitRatio'),
+            column('Capacity', 'integer', '.status.sessions.capacity', 1),
             column('Isolation', 'string', '.status.isolation', 1),
             column('Status', 'string', '.status.conditions[?(@.type=="Ready")].reason'),
             column('Age', 'date', '.metadata.creationTimestamp'),

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import {
+  parse,
+  REPLPOOL_API_VERSION,
+  REPLPOOL_GROUP,
+  REPLPOOL_KIND,
+  REPLPOOL_VERSION,
+  ReplPoolError,
+  replPoolSchema,
+} from '@replpool/protocol';
+import { parse as parseYaml } from 'yaml';
+import { customObjects, refusalOf } from './support/cluster.ts';
+import { kubectl } from './support/kubectl.ts';
+import { wrongSpecs } from './support/wrong-specs.ts';
+
+interface CustomResource {
+  readonly status: { readonly conditions: readonly { readonly type: string }[] };
+}
+
+const root = new URL('../../', import.meta.url).pathname;
+
+/** What the API server would store: all defaults filled in, nothing written. */
+async function dryRun(pool: unknown): Promise<{ spec: unknown }> {
+  const body = pool as object;
+  const answer: unknown = await customObjects.createNamespacedCustomObject({
+    ...{ group: REPLPOOL_GROUP, version: REPLPOOL_VERSION, plural: 'replpools', namespace: 'default', body },
+    ...{ dryRun: 'All', fieldValidation: 'Strict' },
+  });
+  return answer as { spec: unknown };
+}
+
+const poolOf = (spec: unknown) => ({
+  apiVersion: REPLPOOL_API_VERSION,
+  kind: REPLPOOL_KIND,
+  metadata: { name: 'crd-test' },
+  spec,
+});
+
+describe('the CRD', () => {
+  before(async () => {
+    await kubectl('apply', '--server-side', '--force-conflicts', '--field-manager=e2e', '-f', `${root}crds`);
+    await kubectl('wait', '--for=condition=Established', 'crd/replpools.replpool.dev', '--timeout=60s');
+  });
+
+  it('has no violation of the rules for structural schemas', async () => {
+    const crd = JSON.parse(await kubectl('get', 'crd/replpools.replpool.dev', '-o', 'json')) as CustomResource;
+    assert.deepEqual(
+      crd.status.conditions.filter(({ type }) => type === 'NonStructuralSchema'),
+      [],
+    );
+  });
+
+  for (const file of globSync(`${root}examples/*.yaml`)) {
+    it(`takes ${file.slice(root.length)} and fills in the defaults that replpool dev fills in`, async () => {
+      const pool: unknown = parseYaml(readFileSync(file, 'utf8'));
+      const { spec } = await dryRun(pool);
+      assert.deepEqual(spec, JSON.parse(JSON.stringify(parse(replPoolSchema, pool).spec)));
+    });
+  }
+
+  it('takes an empty spec', async () => {
+    const { spec } = await dryRun(poolOf({}));
+    assert.deepEqual(spec, JSON.parse(JSON.stringify(parse(replPoolSchema, poolOf({})).spec)));
+  });
+
+  describe(`refuses ${wrongSpecs.length} wrong pools, names the field, and replpool dev says no other`, () => {
+    for (const { wrong, spec, field } of wrongSpecs) {
+      it(wrong, async () => {
+        const refused = await refusalOf(dryRun(poolOf(spec)));
+        assert.ok(refused !== undefined, 'the API server takes it');
+        assert.ok(refused.code === 422 || refused.code === 400, `${refused.code}: ${refused.message}`);
+        assert.ok(refused.message.includes(field), `${field} is not in: ${refused.message}`);
+        assert.throws(
+          () => parse(replPoolSchema, poolOf(spec)),
+          (error) => error instanceof ReplPoolError && error.what.includes(field),
+        );
+      });
+    }
+  });
+});

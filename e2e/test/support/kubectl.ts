@@ -1,0 +1,10 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** Runs kubectl (`$KUBECTL`, else that of the PATH) on the cluster of $KUBECONFIG. @returns its standard output */
+export async function kubectl(...args: string[]): Promise<string> {
+  const { stdout } = await run(process.env.KUBECTL ?? 'kubectl', args, { maxBuffer: 64 * 1024 * 1024 });
+  return stdout;
+}
