@@ -11,6 +11,7 @@ import {
 } from '@replpool/protocol';
 import { parse as parseYaml } from 'yaml';
 import { customObjects, refusalOf } from './support/cluster.ts';
+import { applyCrd } from './support/crd.ts';
 import { kubectl } from './support/kubectl.ts';
 import { wrongSpecs } from './support/wrong-specs.ts';
 
@@ -38,10 +39,7 @@ const poolOf = (spec: unknown) => ({
 });
 
 describe('the CRD', () => {
-  before(async () => {
-    await kubectl('apply', '--server-side', '--force-conflicts', '--field-manager=e2e', '-f', `${root}crds`);
-    await kubectl('wait', '--for=condition=Established', 'crd/replpools.replpool.dev', '--timeout=60s');
-  });
+  before(applyCrd);
 
   it('has no violation of the rules for structural schemas', async () => {
     const crd = JSON.parse(await kubectl('get', 'crd/replpools.replpool.dev', '-o', 'json')) as CustomResource;

@@ -6,6 +6,9 @@ import { sessionLostReason, sessionState } from './session.ts';
 /** Where an agent tells routers about its sessions, as NDJSON. */
 export const INTERNAL_STREAM_PATH = '/internal/v1/stream';
 
+/** A POST here makes an agent drain: it admits no new session from now on. Answered with its capacity. */
+export const INTERNAL_DRAIN_PATH = '/internal/v1/drain';
+
 /** What an agent counts under the names of ReplPool, as JSON for a router that adds agents up. */
 export const INTERNAL_METRICS_PATH = '/internal/v1/metrics';
 
@@ -37,6 +40,7 @@ export const ANONYMOUS_OWNER = 'anonymous';
 export const agentCapacitySchema = z.strictObject({
   sessions: count.describe('All slots.'),
   active: count,
+  busy: count.describe('Sessions that run code now.'),
   warm: count,
   free: count,
   hits: count,

@@ -5,11 +5,16 @@ import { replPoolSpecSchema } from './replpool.ts';
 export const listenSchema = z.strictObject({ host: z.string(), port: z.int().min(0).max(65_535) });
 export type Listen = z.infer<typeof listenSchema>;
 
+const health = listenSchema
+  .optional()
+  .describe('A plain port with /healthz, /readyz and /metrics and nothing else, for a cluster to look at.');
+
 /** What an agent is started with. */
 export const agentConfigSchema = z.strictObject({
   pool: poolName,
   pod: z.string().min(1),
   listen: listenSchema,
+  health,
   token: z.string().min(1).describe('What the router must send as Authorization: Bearer.'),
   spec: replPoolSpecSchema,
   python: z.string().min(1).describe('The interpreter that has replpool_worker.'),
@@ -45,6 +50,7 @@ export type AuthConfig = z.infer<typeof authConfigSchema>;
 /** What a router is started with. */
 export const routerConfigSchema = z.strictObject({
   listen: listenSchema,
+  health,
   auth: authConfigSchema,
   agents: z.array(agentEndpointSchema),
   includeAgentMetrics: z

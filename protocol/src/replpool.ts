@@ -88,7 +88,12 @@ export const sessionsSchema = cel(
 
 export const isolationSpecSchema = z.strictObject({
   level: isolationLevel.default('None'),
-  cgroups: z.enum(['Delegate', 'Runtime', 'Privileged', 'None']).default('None'),
+  cgroups: z
+    .enum(['Delegate', 'Runtime', 'Privileged', 'None'])
+    .optional()
+    .describe(
+      'How agents have the cgroups that hold the limits of memory, cpu and processes; an agent that cannot have them so does not start. Absent: the best there is, and what is missing is named in session.isolation.',
+    ),
   runtimeClassName: z.string().max(253).default(''),
 });
 

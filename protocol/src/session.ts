@@ -35,6 +35,15 @@ export type SessionLostReason = z.infer<typeof sessionLostReason>;
 const displayName = z.string().min(1).max(253);
 const idleTimeoutSeconds = z.int().min(1).max(31_536_000);
 
+/** What a session used: its executions' time, and from its cgroup, where it has one, what all of its processes use. */
+export const sessionUsageSchema = usageSchema.extend({
+  memoryBytes: count.optional().describe('Now, of all processes. Absent without a cgroup.'),
+  memoryPeakBytes: count
+    .optional()
+    .describe('The most since the worker started, of all processes. Absent without a cgroup.'),
+});
+export type SessionUsage = z.infer<typeof sessionUsageSchema>;
+
 /** A session: one long-lived worker process with a namespace. */
 export const sessionSchema = z.strictObject({
   id: sessionId,
@@ -52,7 +61,7 @@ export const sessionSchema = z.strictObject({
   idleTimeoutSeconds: count.optional(),
   isolation: isolationSchema,
   limits: limitsSchema,
-  usage: usageSchema,
+  usage: sessionUsageSchema,
 });
 export type Session = z.infer<typeof sessionSchema>;
 

@@ -61,7 +61,7 @@ describe('an event', () => {
 });
 
 describe('the link between agent and router', () => {
-  const capacity = { sessions: 32, active: 1, warm: 4, free: 31, hits: 1, misses: 0 };
+  const capacity = { sessions: 32, active: 1, busy: 0, warm: 4, free: 31, hits: 1, misses: 0 };
   const session = { id, epoch: 1, state: 'busy', owner: 'alice', labels: { a: 'b' }, stateEpoch: 1 };
 
   it('carries a snapshot, then changes', () => {

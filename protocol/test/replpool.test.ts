@@ -35,7 +35,7 @@ describe('a ReplPool', () => {
     assert.deepEqual(spec.sessions.limits, defaultLimits);
     assert.equal(spec.sessions.minIdle, 4);
     assert.equal(spec.runtime.language, 'python');
-    assert.deepEqual(spec.isolation, { level: 'None', cgroups: 'None', runtimeClassName: '' });
+    assert.deepEqual(spec.isolation, { level: 'None', runtimeClassName: '' });
     assert.equal(spec.update.drainSeconds, 120);
   });
 

@@ -1,7 +1,7 @@
 import type { AgentEndpoint, AgentLinkMessage, LinkSession } from '@replpool/protocol';
+import { AgentStream } from '@replpool/service';
 import type { Logger } from 'pino';
 import { Agent } from './agent.ts';
-import { AgentStream } from './agent-stream.ts';
 import { type Tombstone, Tombstones } from './tombstones.ts';
 
 export interface Located {

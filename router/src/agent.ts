@@ -2,7 +2,7 @@ import type { AgentCapacity, AgentEndpoint } from '@replpool/protocol';
 import { Pool } from 'undici';
 import type { Candidate } from './placement.ts';
 
-const NOTHING: AgentCapacity = { sessions: 0, active: 0, warm: 0, free: 0, hits: 0, misses: 0 };
+const NOTHING: AgentCapacity = { sessions: 0, active: 0, busy: 0, warm: 0, free: 0, hits: 0, misses: 0 };
 
 /** One agent as the router sees it: what its stream said last, its connections, what is under way there. */
 export class Agent implements Candidate {

@@ -12,7 +12,7 @@ try {
   const router = await startRouter(config, log, (pod) => say({ event: 'agent_ready', pod }));
   endBySignal(router);
   followParent(router, input);
-  say({ event: 'listening', port: router.port });
+  say({ event: 'listening', port: router.port, healthPort: router.healthPort });
 } catch (err) {
   log.fatal({ err }, 'the router did not start');
   // Not by the exit code alone: the parent still holds stdin open.

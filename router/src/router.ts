@@ -1,7 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type AgentEndpoint, invalidRequest, matchPath, ReplPoolError, type RouterConfig } from '@replpool/protocol';
-import { notServed, pathOf, sendProblem, toReplPoolError } from '@replpool/service';
+import {
+  closeServer,
+  type HealthSource,
+  notServed,
+  pathOf,
+  sendProblem,
+  serveHealth,
+  toReplPoolError,
+} from '@replpool/service';
 import type { Express } from 'express';
 import { type Logger, pino } from 'pino';
 import { AgentDirectory } from './agent-directory.ts';
@@ -23,6 +31,8 @@ const REQUEST_TIMEOUT_MS = 3_600_000;
 /** A running router. */
 export interface Router extends AsyncDisposable {
   readonly port: number;
+  /** Where the configuration has `health`. */
+  readonly healthPort: number | undefined;
   /** The agents that there are from now on. */
   setAgents(agents: readonly AgentEndpoint[]): void;
   /** Ends within three seconds. */
@@ -50,6 +60,7 @@ export async function startRouter(
   const context: RouterContext = { directory, metrics, log, authenticate: authenticator(config.auth) };
   const channels = new Channels(context);
   const app = createApp(context, new Creations(context));
+  const health = config.health && (await serveHealth(config.health, healthOf(context)));
   const server = createServer({
     noDelay: true,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -58,33 +69,45 @@ export async function startRouter(
     shouldUpgradeCallback: (req) => req.headers.upgrade?.toLowerCase() === 'websocket',
   });
   server.on('request', (req, res) => {
-    answer(context, app, config.auth.mode, req, res);
+    answer(context, app, config, req, res);
   });
   server.on('upgrade', (req, socket, head) => channels.upgrade(req, socket, head));
-  await listen(server, config.listen.host, config.listen.port);
+  await listen(server, config.listen.host, config.listen.port).catch(async (error: unknown) => {
+    await health?.[Symbol.asyncDispose]();
+    throw error;
+  });
   directory.setAgents(config.agents);
 
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closing ??= (async () => {
       channels.closeAll();
-      await closeServer(server);
+      await closeServer(server, CLOSE_MS);
+      await health?.[Symbol.asyncDispose]();
       directory[Symbol.dispose]();
     })();
     return closing;
   };
   return {
     port: (server.address() as AddressInfo).port,
+    healthPort: health?.port,
     setAgents: (agents) => directory.setAgents(agents),
     close,
     [Symbol.asyncDispose]: close,
   };
 }
 
+function healthOf({ directory, metrics }: RouterContext): HealthSource {
+  return {
+    notReady: () => (directory.heardOnce ? undefined : new ReplPoolError('WARMING', 'no agent was heard of yet')),
+    metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
+  };
+}
+
 function answer(
   context: RouterContext,
   app: Express,
-  mode: RouterConfig['auth']['mode'],
+  { auth, health }: RouterConfig,
   req: IncomingMessage,
   res: ServerResponse,
 ): void {
@@ -95,7 +118,8 @@ function answer(
     // 499 as nginx has it: the client went away before there was a status.
     context.metrics.observe(matched?.path ?? 'other', res.headersSent ? res.statusCode : 499, startedAt);
   });
-  const open = mode !== 'none' && matched?.open === true;
+  // Where metrics have a port of their own, clients get them with a key alone.
+  const open = auth.mode !== 'none' && matched?.open === true && !(health && matched.path === '/metrics');
   const caller: Caller | ReplPoolError = open ? { name: '', admin: false } : context.authenticate(req.headers);
   if (caller instanceof ReplPoolError) {
     audit(context.log, 'denied', { code: caller.code, method: req.method ?? '', path: url.slice(0, 200) });
@@ -138,16 +162,5 @@ function listen(server: Server, host: string, port: number): Promise<void> {
       server.off('error', reject);
       resolve();
     });
-  });
-}
-
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
-    server.close(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-    server.closeIdleConnections();
   });
 }

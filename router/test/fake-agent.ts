@@ -144,7 +144,7 @@ export class FakeAgent implements AsyncDisposable {
   get #readiness(): object {
     const active = this.sessions.size;
     const free = this.full ? 0 : 10 - active;
-    const capacity = { sessions: 10, active, warm: 1, free, hits: active, misses: 0 };
+    const capacity = { sessions: 10, active, busy: 0, warm: 1, free, hits: active, misses: 0 };
     return { ready: this.ready, draining: false, capacity };
   }
 

@@ -1,4 +1,7 @@
+export { AgentStream, type StreamListener } from './agent-stream.ts';
 export { type Backoff, backoffMs } from './backoff.ts';
+export { closeServer } from './close-server.ts';
+export { type HealthServer, type HealthSource, serveHealth } from './health.ts';
 export { announcedTooLarge, BODY_LIMIT, bodyTooLarge, readBytes, readJson } from './json-body.ts';
 export { findPool, isPool, resolvePool, summarizePools } from './pools.ts';
 export { refuseUpgrade, sendProblem, toReplPoolError } from './problem.ts';

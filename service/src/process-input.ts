@@ -6,6 +6,8 @@ import { parseArgs } from 'node:util';
 export interface ProcessInput {
   /** Not yet parsed by its schema. */
   readonly config: unknown;
+  /** `--pod`: the name of the pod, which a file that many pods share cannot have; also for who looks at the list of processes. */
+  readonly pod: string | undefined;
   /**
    * Where a parent holds the other end of stdin: calls `line` for each further line, and `end` when the parent has gone, however it went.
    * In a container stdin is /dev/null and says nothing.
@@ -20,13 +22,13 @@ export interface ProcessInput {
  * @throws Error where there is none, or where it is not JSON
  */
 export async function readProcessInput(): Promise<ProcessInput> {
-  // `--pod` only names the process for who looks at the list of processes.
   const { values } = parseArgs({ options: { config: { type: 'string' }, pod: { type: 'string' } } });
   const lines = hasParentPipe() ? createInterface({ input: process.stdin })[Symbol.asyncIterator]() : undefined;
   const text = values.config === undefined ? (await lines?.next())?.value : readFileSync(values.config, 'utf8');
   if (text === undefined) throw new Error('no configuration: it is the file of --config, or the first line of stdin');
   return {
     config: JSON.parse(text),
+    pod: values.pod,
     follow: (on) => {
       if (lines) void each(lines, on.line).then(on.end, on.end);
     },

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import { mkdir } from 'node:fs/promises';
 import { createServer, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { type AgentConfig, chooseSubprotocol, invalidRequest, ReplPoolError } from '@replpool/protocol';
-import { pathOf, refuseUpgrade, toReplPoolError } from '@replpool/service';
+import { closeServer, type HealthSource, pathOf, refuseUpgrade, serveHealth, toReplPoolError } from '@replpool/service';
 import type { Logger } from 'pino';
+import { openCgroups } from './cgroup/open-cgroups.ts';
 import { authorizer, createApp, type IsAuthorized } from './http/app.ts';
 import { ChannelServer } from './http/channel.ts';
 import { LinkStream } from './http/link-stream.ts';
@@ -13,7 +13,7 @@ import { isolationOf } from './isolation.ts';
 import { AgentMetrics } from './metrics.ts';
 import { templatesOf } from './pool/template.ts';
 import { Zygote } from './pool/zygote.ts';
-import { removeTree } from './session/remove-tree.ts';
+import { openRunDirectory } from './run-directory.ts';
 import type { Session } from './session/session.ts';
 import { Sessions } from './sessions.ts';
 import { WorkerHub } from './worker/hub.ts';
@@ -32,20 +32,30 @@ export interface AgentEvents {
 
 /** An upload may take its time; the default of five minutes would cut it. */
 const REQUEST_TIMEOUT_MS = 3_600_000;
+/** Answers under way get this long at the end, when all sessions have ended. */
+const CLOSE_MS = 1_000;
 
 export interface RunningAgent {
   readonly port: number;
+  /** Where the configuration has `health`. */
+  readonly healthPort: number | undefined;
+  /**
+   * Admits no new session; those that there are stay usable. Resolves when none is left, or after the pool's `update.drainSeconds`;
+   * `close` then ends the rest with the reason `drain`.
+   */
+  drain(): Promise<void>;
   /** Ends all sessions and every process; resolves when none is left. */
   close(): Promise<void>;
 }
 
 /** @throws ReplPoolError INVALID_REQUEST where the pool demands what this agent cannot enforce */
 export async function startAgent(config: AgentConfig, log: Logger, events: AgentEvents): Promise<RunningAgent> {
-  const isolation = isolationOf(config.spec);
   // What was started is ended in the opposite order, after a start that failed half way too.
   await using started = new AsyncDisposableStack();
-  await mkdir(config.runDirectory, { recursive: true, mode: 0o700 });
-  started.defer(() => removeTree(config.runDirectory));
+  const cgroups = await openCgroups(config.spec.isolation.cgroups, log);
+  if (cgroups) started.use(cgroups);
+  const isolation = isolationOf(config.spec, cgroups);
+  started.use(await openRunDirectory(config.runDirectory));
   const hub = await WorkerHub.listen(join(config.runDirectory, 'agent.sock'));
   started.defer(() => hub.close());
   let closing = false;
@@ -85,6 +95,7 @@ export async function startAgent(config: AgentConfig, log: Logger, events: Agent
         template,
         launcher,
         hub,
+        cgroups,
         runDirectory: config.runDirectory,
         minIdle: config.spec.sessions.minIdle,
         log,
@@ -99,16 +110,32 @@ export async function startAgent(config: AgentConfig, log: Logger, events: Agent
       }),
     );
   }
+  const health = config.health && started.use(await serveHealth(config.health, healthOf(sessions, metrics)));
   const port = await listen(config, { sessions, link, metrics, log }, started);
   const running = started.move();
   return {
     port,
+    healthPort: health?.port,
+    drain: async () => {
+      sessions.drain();
+      // At once, so that routers ask another agent.
+      link.readinessChanged();
+      await sessions.emptied(AbortSignal.timeout(config.spec.update.drainSeconds * 1000));
+    },
     close: async () => {
       closing = true;
       // First, so that clients hear of it before their connections end.
       await sessions.close();
       await running.disposeAsync();
     },
+  };
+}
+
+function healthOf(sessions: Sessions, metrics: AgentMetrics): HealthSource {
+  return {
+    // Once warm it stays ready, when full and while it drains too: its sessions must be found.
+    notReady: () => (sessions.warmedOnce ? undefined : new ReplPoolError('WARMING', 'no template has warmed up yet')),
+    metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
   };
 }
 
@@ -132,10 +159,11 @@ async function listen(
   });
   server.listen(config.listen.port, config.listen.host);
   await once(server, 'listening');
-  started.defer(() => {
+  started.defer(async () => {
     channels.close();
-    server.close();
-    server.closeAllConnections();
+    // The routers' streams would hold it open.
+    parts.link[Symbol.dispose]();
+    await closeServer(server, CLOSE_MS);
   });
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the agent listens on no port');

@@ -44,7 +44,11 @@ export class Sessions {
   readonly #creating = new Map<string, { owner: string; session: Promise<Session> }>();
   readonly #ended = new Map<string, SessionGoneReason>();
   readonly #expiry: NodeJS.Timeout;
-  draining = false;
+  readonly #emptied = new Set<() => void>();
+  /** Those that have ended and whose processes and folders are still being removed. */
+  #closing = 0;
+  #warmedOnce = false;
+  #draining = false;
 
   constructor(config: AgentConfig, isolation: Isolation, zygotes: readonly Zygote[], observer: SessionsObserver) {
     this.#config = config;
@@ -58,6 +62,16 @@ export class Sessions {
     return this.#zygotes.some((zygote) => zygote.state === 'ready');
   }
 
+  /** Whether a template was ever warm. */
+  get warmedOnce(): boolean {
+    this.#warmedOnce ||= this.ready;
+    return this.#warmedOnce;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
   capacity(): AgentCapacity {
     const { maxPerPod } = this.#config.spec.sessions;
     // Without those on their way, which each router counts itself; admission knows them all.
@@ -66,8 +80,9 @@ export class Sessions {
     return {
       sessions: maxPerPod,
       active,
+      busy: this.list().filter(({ state }) => state === 'busy').length,
       warm: sum((zygote) => zygote.pool.warm),
-      free: this.ready && !this.draining ? Math.max(0, maxPerPod - active) : 0,
+      free: this.ready && !this.#draining ? Math.max(0, maxPerPod - active) : 0,
       hits: sum((zygote) => zygote.pool.hits),
       misses: sum((zygote) => zygote.pool.misses),
     };
@@ -102,12 +117,28 @@ export class Sessions {
       return { session: await session, created: true };
     } finally {
       this.#creating.delete(id);
+      this.#tellEmptied();
     }
+  }
+
+  /** From now on no session is admitted; those that there are stay as usable as they were. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  /** Resolves when no session is left, or at the signal. */
+  async emptied(signal: AbortSignal): Promise<void> {
+    if (this.#isEmpty || signal.aborted) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#emptied.add(resolve);
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    await promise;
+    this.#emptied.delete(resolve);
   }
 
   async close(): Promise<void> {
     clearInterval(this.#expiry);
-    this.draining = true;
+    this.#draining = true;
     await Promise.allSettled([...this.#creating.values()].map(({ session }) => session));
     await Promise.all(this.list().map((session) => session.close('drain')));
   }
@@ -119,7 +150,7 @@ export class Sessions {
         details: { pool: request.pool },
       });
     }
-    if (this.draining) throw new ReplPoolError('DRAINING', 'this agent is draining and admits no new sessions');
+    if (this.#draining) throw new ReplPoolError('DRAINING', 'this agent is draining and admits no new sessions');
     if (this.#live.size + this.#creating.size >= spec.sessions.maxPerPod) {
       throw new ReplPoolError(
         'POOL_EXHAUSTED',
@@ -187,12 +218,17 @@ export class Sessions {
       },
       ended: (session, reason) => {
         this.#live.delete(session.id);
+        this.#closing += 1;
         this.#ended.set(session.id, reason);
         const [oldest] = this.#ended.keys();
         if (this.#ended.size > REMEMBERED_ENDS && oldest !== undefined) this.#ended.delete(oldest);
         this.#observer.gone(session.id, reason);
       },
-      closed: () => this.#removeFolder(directory),
+      closed: async () => {
+        await this.#removeFolder(directory);
+        this.#closing -= 1;
+        this.#tellEmptied();
+      },
       executed: (outcome) => this.#observer.executed(outcome),
       output: (bytes) => this.#observer.output(bytes),
       limitHit: (limit) => this.#observer.limitHit(limit),
@@ -204,6 +240,14 @@ export class Sessions {
     await removeTree(directory).catch((error: unknown) =>
       this.#observer.failed("a session's folder could not be removed", error),
     );
+  }
+
+  get #isEmpty(): boolean {
+    return this.#live.size + this.#creating.size + this.#closing === 0;
+  }
+
+  #tellEmptied(): void {
+    if (this.#isEmpty) for (const tell of this.#emptied) tell();
   }
 
   #expire(): void {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { chownSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -8,6 +8,7 @@ import { type ReplPoolSpecInput, replPoolSpecSchema } from '@replpool/protocol';
 import { agentMain, agentNodeOptions } from '../src/index.ts';
 import { AgentClient, TOKEN } from './agent-client.ts';
 import { python } from './python.ts';
+import { asUser, type UserPython } from './user-python.ts';
 
 /** An agent as a process of its own. */
 export class AgentProcess extends AgentClient implements AsyncDisposable {
@@ -21,8 +22,19 @@ export class AgentProcess extends AgentClient implements AsyncDisposable {
   /**
    * Resolves when the zygotes are warm.
    * @param options.disk bytes of a file system of its own that holds the run directory; needs user namespaces
+   * @param options.joins the cgroup.procs files of the cgroups that it is started in
+   * @param options.user whose process it is, without any rights of root's
+   * @param options.hidesCgroups whether it sees them from a cgroup namespace of its own, as in a container of containerd on v2
    */
-  static async start(spec: ReplPoolSpecInput, options: { disk?: number } = {}): Promise<AgentProcess> {
+  static async start(
+    spec: ReplPoolSpecInput,
+    options: {
+      disk?: number;
+      joins?: readonly string[];
+      hidesCgroups?: boolean;
+      user?: UserPython & { uid: number };
+    } = {},
+  ): Promise<AgentProcess> {
     const folder = mkdtempSync(join(tmpdir(), 'replpool-'));
     const config = {
       pool: 'default',
@@ -30,16 +42,25 @@ export class AgentProcess extends AgentClient implements AsyncDisposable {
       listen: { host: '127.0.0.1', port: 0 },
       token: TOKEN,
       spec: replPoolSpecSchema.parse(spec),
-      python: python(),
+      python: options.user?.python ?? python(),
       runDirectory: join(folder, 'run'),
     };
     const node = [process.execPath, ...agentNodeOptions, '--conditions=source', agentMain];
     const mount = `mount -t tmpfs -o size=${options.disk} tmpfs ${folder} && exec "$@"`;
-    const [command = '', ...args] =
+    const own =
       options.disk === undefined
         ? node
         : ['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c', mount, 'sh', ...node];
-    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'ignore'] });
+    const namespace = options.hidesCgroups ? 'unshare --cgroup' : '';
+    const user = options.user === undefined ? '' : asUser(options.user.uid).join(' ');
+    if (options.user !== undefined) chownSync(folder, options.user.uid, options.user.uid);
+    const enter = `for file in $0; do echo $$ >"$file" || exit; done; exec ${namespace} ${user} "$@"`;
+    const [command = '', ...args] =
+      options.joins === undefined ? own : ['sh', '-c', enter, options.joins.join(' '), ...own];
+    const child = spawn(command, args, {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      env: { ...process.env, ...options.user?.env },
+    });
     child.stdin.write(`${JSON.stringify(config)}\n`);
     for await (const line of createInterface({ input: child.stdout })) {
       const said = JSON.parse(line) as { event: string; port?: number; message?: string };
@@ -50,12 +71,24 @@ export class AgentProcess extends AgentClient implements AsyncDisposable {
     throw new Error('the agent ended before it was ready');
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** Ends it as the kernel does where memory runs out: it has no time for anything. */
+  async kill(): Promise<void> {
+    const exited = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await exited;
+  }
+
   /** Bytes of memory that the process holds. */
   get residentBytes(): number {
     return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.#child.pid}/status`, 'utf8'))?.[1]) * 1024;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const exited = once(this.#child, 'exit');
     this.#child.stdin?.end();
     await exited;

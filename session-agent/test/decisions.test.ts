@@ -107,10 +107,22 @@ describe('session states', () => {
 
 describe('isolation', () => {
   it('above what is enforced is refused and never pretended', () => {
-    assert.throws(() => isolationOf(replPoolSpecSchema.parse({ isolation: { level: 'Baseline' } })), {
+    assert.throws(() => isolationOf(replPoolSpecSchema.parse({ isolation: { level: 'Baseline' } }), undefined), {
       code: 'INVALID_REQUEST',
     });
-    const { missing } = isolationOf(replPoolSpecSchema.parse({}));
+    const { missing } = isolationOf(replPoolSpecSchema.parse({}), undefined);
     assert.ok(missing.includes('memory') && !missing.includes('file_descriptors'));
+  });
+
+  it('names no wall as missing that cgroups hold', () => {
+    const cgroups = { version: 'v1', controllers: ['memory', 'pids'] } as const;
+    const isolation = isolationOf(replPoolSpecSchema.parse({}), cgroups);
+    assert.equal(isolation.cgroups, 'v1');
+    assert.deepEqual(
+      ['memory', 'cpu', 'processes', 'leftover_processes', 'disk'].filter((wall) =>
+        isolation.missing.some((each) => each === wall),
+      ),
+      ['cpu', 'disk'],
+    );
   });
 });

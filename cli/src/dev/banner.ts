@@ -16,7 +16,8 @@ export function banner(facts: BannerFacts): string {
 
   For development on this machine only, not for production: it listens on loopback${facts.keys ? '' : ', without authentication'},
   and code in a session runs as you. isolation.level is None: enforced are execution time, queue length, output and file
-  descriptors; missing are memory, cpu, processes and disk limits and the walls round files, network and other sessions.
+  descriptors, and memory, cpu and processes where you may make cgroups (a session's isolation.missing says what does not
+  hold); missing are disk limits and the walls round files, network and other sessions.
 
   Try it:
     ID=$(curl -s ${facts.url}/v1/sessions -d '{}'${json} | sed 's/.*"id":"\\([^"]*\\)".*/\\1/')

@@ -4,7 +4,8 @@ import type { ReplPool } from '@replpool/protocol';
 export function unenforced({ spec }: ReplPool): string | undefined {
   const { isolation, network } = spec;
   if (isolation.level !== 'None') return `spec.isolation.level: ${isolation.level}`;
-  if (isolation.cgroups !== 'None') return `spec.isolation.cgroups: ${isolation.cgroups}`;
+  const { cgroups = 'None' } = isolation;
+  if (cgroups !== 'None') return `spec.isolation.cgroups: ${cgroups}`;
   if (isolation.runtimeClassName !== '') return `spec.isolation.runtimeClassName: ${isolation.runtimeClassName}`;
   if (network.egress === 'Rules') return 'spec.network.egress: Rules';
   return undefined;

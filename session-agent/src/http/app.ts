@@ -1,6 +1,13 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { INTERNAL_METRICS_PATH, invalidRequest, matchPath, openApiDocument, ReplPoolError } from '@replpool/protocol';
+import {
+  INTERNAL_DRAIN_PATH,
+  INTERNAL_METRICS_PATH,
+  invalidRequest,
+  matchPath,
+  openApiDocument,
+  ReplPoolError,
+} from '@replpool/protocol';
 import { notServed, pathOf } from '@replpool/service';
 import express, { type Express } from 'express';
 import type { Logger } from 'pino';
@@ -40,10 +47,8 @@ export function createApp(parts: {
   app.get('/healthz', (_request, response) => {
     response.json({ status: 'ok' });
   });
-  let warmedOnce = false;
   app.get('/readyz', (_request, response) => {
-    warmedOnce ||= sessions.ready;
-    if (!warmedOnce) throw new ReplPoolError('WARMING', 'no template has warmed up yet');
+    if (!sessions.warmedOnce) throw new ReplPoolError('WARMING', 'no template has warmed up yet');
     response.json({ status: 'ok' });
   });
   app.get('/metrics', async (_request, response) => {
@@ -58,6 +63,12 @@ export function createApp(parts: {
     next();
   });
   app.use(link.routes());
+  app.post(INTERNAL_DRAIN_PATH, (_request, response) => {
+    sessions.drain();
+    // At once, so that routers ask another agent.
+    link.readinessChanged();
+    response.json(sessions.capacity());
+  });
   app.get(INTERNAL_METRICS_PATH, async (_request, response) => {
     response.json(await metrics.own());
   });

@@ -12,16 +12,17 @@ import type { Sessions } from '../sessions.ts';
 
 /** Routers miss an agent after two of these. */
 const HEARTBEAT_MS = 1000;
-/** Bytes that may wait for one router. One that does not read is cut off; it comes back and gets a new snapshot. */
+/** Bytes that may wait for one listener. One that does not read is cut off; it comes back and gets a new snapshot. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 /** Busy sessions change state thousands of times a second; routers hear of it at most so often. */
 const COALESCE_MS = 50;
 
-/** Tells routers which sessions there are: a snapshot, then changes. */
+/** Tells routers which sessions there are, and the operator how many: a snapshot, then changes. */
 export class LinkStream implements Disposable {
   readonly #config: AgentConfig;
   readonly #sessions: Sessions;
-  readonly #routers = new Set<Response>();
+  /** Who listens, and whether sessions are told one by one or only counted. */
+  readonly #listeners = new Map<Response, { sessions: boolean }>();
   readonly #dirty = new Set<Session>();
   readonly #heartbeat: NodeJS.Timeout;
   #flush: NodeJS.Timeout | undefined;
@@ -34,13 +35,14 @@ export class LinkStream implements Disposable {
 
   routes(): Router {
     const router = Router();
-    router.get(INTERNAL_STREAM_PATH, (_request, response) => {
+    router.get(INTERNAL_STREAM_PATH, (request, response) => {
+      const withSessions = request.query.sessions !== 'false';
       response.writeHead(200, { 'content-type': 'application/x-ndjson' });
       const { pod, pool } = this.#config;
-      const sessions = this.#sessions.list().map(linkSession);
+      const sessions = withSessions ? this.#sessions.list().map(linkSession) : [];
       response.write(line({ type: 'snapshot', pod, pool, ...this.#readiness(), sessions }));
-      this.#routers.add(response);
-      response.on('close', () => this.#routers.delete(response));
+      this.#listeners.set(response, { sessions: withSessions });
+      response.on('close', () => this.#listeners.delete(response));
     });
     return router;
   }
@@ -74,7 +76,7 @@ export class LinkStream implements Disposable {
   [Symbol.dispose](): void {
     clearInterval(this.#heartbeat);
     clearTimeout(this.#flush);
-    for (const router of this.#routers) router.end();
+    for (const listener of this.#listeners.keys()) listener.end();
   }
 
   #later(): void {
@@ -93,11 +95,13 @@ export class LinkStream implements Disposable {
   }
 
   #send(message: AgentLinkMessage): void {
-    if (this.#routers.size === 0) return;
+    if (this.#listeners.size === 0) return;
     const text = line(message);
-    for (const router of this.#routers) {
-      router.write(text);
-      if (router.writableLength > MAX_WAITING_BYTES) router.destroy();
+    const isOfSession = message.type === 'session' || message.type === 'session_gone';
+    for (const [listener, { sessions }] of this.#listeners) {
+      if (isOfSession && !sessions) continue;
+      listener.write(text);
+      if (listener.writableLength > MAX_WAITING_BYTES) listener.destroy();
     }
   }
 }

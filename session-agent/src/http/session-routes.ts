@@ -41,8 +41,10 @@ export function sessionRoutes(sessions: Sessions): Router {
       ),
     );
   });
-  router.get('/v1/sessions/:id', (request, response) => {
-    response.json(find(request).toResource());
+  router.get('/v1/sessions/:id', async (request, response) => {
+    const session = find(request);
+    await session.measure();
+    response.json(session.toResource());
   });
   router.patch('/v1/sessions/:id', async (request, response) => {
     const session = find(request);

@@ -36,8 +36,9 @@ export function templatesOf(spec: ReplPoolSpec): readonly Template[] {
   return others.some((template) => template.name === DEFAULT_TEMPLATE) ? others : [own, ...others];
 }
 
+/** What comes from a Secret or a ConfigMap, the kubelet has put into the agent's own environment. */
 function variables(list: ReplPoolSpec['runtime']['env']): Record<string, string> {
-  return Object.fromEntries(list.map((each) => [each.name, each.value ?? '']));
+  return Object.fromEntries(list.map(({ name, value }) => [name, value ?? process.env[name] ?? '']));
 }
 
 /** Without the fields that are undefined. */

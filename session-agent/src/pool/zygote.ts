@@ -1,6 +1,7 @@
 import { ReplPoolError } from '@replpool/protocol';
 import { type Backoff, backoffMs } from '@replpool/service';
 import type { Logger } from 'pino';
+import type { Cgroups } from '../cgroup/cgroups.ts';
 import { describeExit, type ExitStatus } from '../worker/exit.ts';
 import type { WorkerHub } from '../worker/hub.ts';
 import type { Launcher } from '../worker/launcher.ts';
@@ -15,6 +16,7 @@ export interface ZygoteOptions {
   readonly template: Template;
   readonly launcher: Launcher;
   readonly hub: WorkerHub;
+  readonly cgroups: Cgroups | undefined;
   readonly runDirectory: string;
   readonly minIdle: number;
   readonly log: Logger;
@@ -42,12 +44,12 @@ export class Zygote {
   constructor(options: ZygoteOptions) {
     this.#options = options;
     this.template = options.template;
-    const { launcher, hub, runDirectory, minIdle, log, capacityChanged: changed } = options;
+    const { launcher, hub, cgroups, runDirectory, minIdle, log, capacityChanged: changed } = options;
     this.pool = new WarmPool({
       minIdle,
       log,
       changed,
-      fork: () => Worker.fork({ launcher, hub, zygote: this.#name, runDirectory }),
+      fork: () => Worker.fork({ launcher, hub, cgroups, zygote: this.#name, runDirectory, log }),
     });
     this.#start();
   }

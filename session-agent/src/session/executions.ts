@@ -380,7 +380,7 @@ export class Executions implements Disposable {
       code: 'WORKER_DIED',
       reason,
       message,
-      how: 'The session comes back with an empty namespace; run again what you need. See `stateEpoch`.',
+      how: 'Look at the `state` of the session: one that comes back has an empty namespace and a higher `stateEpoch`.',
     };
     run.error = error;
     this.#log.append({ type: 'error', execution: run.id, error });

@@ -1,4 +1,12 @@
-import { type CreateSession, invalidRequest, type Limits, limitAbovePool } from '@replpool/protocol';
+import {
+  type CreateSession,
+  invalidRequest,
+  type Limits,
+  limitAbovePool,
+  parseBytes,
+  parseCores,
+} from '@replpool/protocol';
+import type { CgroupLimits } from '../cgroup/version.ts';
 import { defined } from '../pool/template.ts';
 
 /**
@@ -15,4 +23,9 @@ export function sessionLimits(ofTemplate: Limits, { limits: asked = {} }: Create
     throw invalidRequest('limits.executionSeconds', `more than maxExecutionSeconds, which is ${maxExecutionSeconds}`);
   }
   return { ...limits, executionSeconds: maxExecutionSeconds };
+}
+
+/** Those of a session's limits that its cgroup holds. */
+export function cgroupLimits({ memory, cpu, processes }: Limits): CgroupLimits {
+  return { memoryBytes: parseBytes(memory), cores: parseCores(cpu), processes };
 }

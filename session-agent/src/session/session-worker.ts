@@ -1,4 +1,5 @@
 import { type FromWorkerFrame, ReplPoolError } from '@replpool/protocol';
+import type { CgroupUsage } from '../cgroup/cgroup.ts';
 import type { ExitStatus } from '../worker/exit.ts';
 import type { Frame } from '../worker/link.ts';
 import type { OutputStream, Worker } from '../worker/worker.ts';
@@ -57,6 +58,11 @@ export class SessionWorker {
   /** @throws ReplPoolError with the worker's problem, WORKER_FAILED where it dies, AGENT_TIMEOUT where it does not answer */
   ask(frame: Frame): Promise<unknown> {
     return this.#requests.ask(frame);
+  }
+
+  /** What it and all that it started use; empty without a cgroup. */
+  usage(): Promise<CgroupUsage> {
+    return this.#worker.usage();
   }
 
   /** The session has no more use for it: what it was asked is answered by WORKER_FAILED. */

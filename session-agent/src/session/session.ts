@@ -13,7 +13,9 @@ import { EventLog } from './event-log.ts';
 import { Executions } from './executions.ts';
 import { Recovery } from './recovery.ts';
 import { sessionGone } from './session-gone.ts';
+import { cgroupLimits } from './session-limits.ts';
 import type { SessionEnd, SessionObserver, SessionOptions } from './session-options.ts';
+import { SessionUsage } from './session-usage.ts';
 import { SessionWorker } from './session-worker.ts';
 import { SegmentFiles } from './spill-files.ts';
 import { hasEnded, transition } from './states.ts';
@@ -33,6 +35,7 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #observer: SessionObserver;
   readonly #recovery = new Recovery();
+  readonly #usage = new SessionUsage();
   #state: SessionState = 'starting';
   #end: SessionEnd | undefined;
   #stateEpoch = 1;
@@ -101,8 +104,15 @@ export class Session {
       idleTimeoutSeconds: this.idleTimeoutSeconds,
       isolation,
       limits,
-      usage: this.executions.usage,
+      usage: this.#usage.of(this.executions.usage),
     };
+  }
+
+  /** Asks the worker's cgroup; `toResource` then tells of it. */
+  async measure(): Promise<void> {
+    const worker = this.#worker;
+    const usage = await worker?.usage();
+    if (usage !== undefined && this.#worker === worker) this.#usage.measured(usage);
   }
 
   /**
@@ -181,10 +191,13 @@ export class Session {
   async #open(worker: Worker): Promise<SessionWorker> {
     const { env, limits } = this.#options;
     // The code may have deleted its own working folder.
-    await mkdir(this.workFolder, { recursive: true, mode: 0o700 }).catch(async (error: unknown) => {
+    try {
+      await mkdir(this.workFolder, { recursive: true, mode: 0o700 });
+      await this.#limit(worker);
+    } catch (error) {
       await worker.kill();
       throw error;
-    });
+    }
     const session = { session: this.id, cwd: this.workFolder, env, fileDescriptors: limits.fileDescriptors };
     // What a worker says that is not ours yet, or not any more, is nobody's.
     return await SessionWorker.open(worker, session, {
@@ -195,16 +208,32 @@ export class Session {
         if (this.#worker === from) this.executions.output(stream, text);
       },
       exited: (from, status, protocolError) => {
+        this.#usage.workerEnded(status.cpuMs);
         if (this.#worker === from) this.#died(status, protocolError);
       },
     });
   }
 
+  /** Before `open`: no code of the user's runs without them. */
+  async #limit(worker: Worker): Promise<void> {
+    try {
+      await worker.limit(cgroupLimits(this.#options.limits));
+    } catch (cause) {
+      throw new ReplPoolError('WORKER_FAILED', 'the limits of the session could not be set', {
+        why: cause instanceof Error ? cause.message : String(cause),
+        cause,
+      });
+    }
+  }
+
   #died(status: ExitStatus, protocolError: Error | undefined): void {
-    const reason = this.executions.killedBy ?? (protocolError ? 'crash' : deathReason(status));
-    if (protocolError) this.#observer.failed('a worker broke the protocol', protocolError);
+    // A kill may cut a frame in two, which is not the worker's fault then.
+    const broken = status.oom ? undefined : protocolError;
+    const reason = this.executions.killedBy ?? (broken ? 'crash' : deathReason(status));
+    if (reason === 'oom') this.#observer.limitHit('memory');
+    if (broken) this.#observer.failed('a worker broke the protocol', broken);
     this.#takeWorker();
-    this.executions.lose(reason, protocolError?.message ?? `the worker ended ${describeExit(status)}`);
+    this.executions.lose(reason, broken?.message ?? `the worker ended ${describeExit(status)}`);
     if (this.#options.onCrash === 'Lose') return void this.close(reason);
     this.#goTo('recovering');
     this.log.append({ type: 'session', state: 'recovering', stateEpoch: this.#stateEpoch, reason });

@@ -2,6 +2,10 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type FromWorkerFrame, fromWorkerSchema } from '@replpool/protocol';
+import type { Logger } from 'pino';
+import type { Cgroup, CgroupUsage, FinalCount } from '../cgroup/cgroup.ts';
+import type { Cgroups } from '../cgroup/cgroups.ts';
+import type { CgroupLimits } from '../cgroup/version.ts';
 import type { ExitStatus } from './exit.ts';
 import type { WorkerHub } from './hub.ts';
 import type { Launcher } from './launcher.ts';
@@ -23,11 +27,13 @@ export interface WorkerEvents {
 const READY_DEADLINE_MS = 30_000;
 const STREAMS: readonly OutputStream[] = ['stdout', 'stderr'];
 
-/** One worker process: its link, its two output pipes, its exit. */
+/** One worker process: its link, its two output pipes, its cgroup, its exit. */
 export class Worker {
   readonly id: string;
   readonly pid: number;
   readonly #launcher: Launcher;
+  readonly #cgroup: Cgroup | undefined;
+  readonly #log: Logger;
   readonly #link: FrameLink;
   readonly #pipes: Record<OutputStream, OutputPipe>;
   readonly #decoders: Record<OutputStream, StreamTextDecoder>;
@@ -35,11 +41,16 @@ export class Worker {
   #exit: ExitStatus | undefined;
   #protocolError: Error | undefined;
   #linkClosed = false;
+  #ending: Promise<void> | undefined;
+  /** What its cgroup counted until it began to end. */
+  #final: FinalCount = { oomKills: 0 };
 
   private constructor(parts: {
     id: string;
     pid: number;
     launcher: Launcher;
+    cgroup: Cgroup | undefined;
+    log: Logger;
     link: FrameLink;
     pipes: Record<OutputStream, OutputPipe>;
     decoders: Record<OutputStream, StreamTextDecoder>;
@@ -47,6 +58,8 @@ export class Worker {
     this.id = parts.id;
     this.pid = parts.pid;
     this.#launcher = parts.launcher;
+    this.#cgroup = parts.cgroup;
+    this.#log = parts.log;
     this.#link = parts.link;
     this.#pipes = parts.pipes;
     this.#decoders = parts.decoders;
@@ -57,11 +70,14 @@ export class Worker {
   static async fork(options: {
     launcher: Launcher;
     hub: WorkerHub;
+    cgroups: Cgroups | undefined;
     zygote: string;
     runDirectory: string;
+    log: Logger;
   }): Promise<Worker> {
-    const { launcher, hub, zygote, runDirectory } = options;
+    const { launcher, hub, cgroups, zygote, runDirectory, log } = options;
     const id = randomUUID();
+    const cgroup = await cgroups?.create(id);
     const directory = join(runDirectory, 'workers', id);
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const token = randomBytes(24).toString('base64url');
@@ -103,12 +119,17 @@ export class Worker {
     try {
       const pid = await Promise.race([forked, late.promise]);
       const { link, pipes } = await Promise.race([connected.promise, late.promise]);
-      worker = new Worker({ id, pid, launcher, link, pipes, decoders });
-      await Promise.race([ready.promise, late.promise]);
+      worker = new Worker({ id, pid, launcher, cgroup, log, link, pipes, decoders });
+      // Here and not when a session takes it: a move waits for a grace period of the kernel, and a warm fork has the time.
+      await Promise.all([cgroup?.add(pid), Promise.race([ready.promise, late.promise])]);
       return worker;
     } catch (error) {
       // However late it comes into being, it does not stay.
-      forked.then((pid) => launcher.kill(id, pid)).catch(() => undefined);
+      forked
+        .then((pid) => launcher.kill(id, pid))
+        .catch(() => undefined)
+        .then(() => cgroup?.end())
+        .catch((err: unknown) => log.error({ err }, "a worker's cgroup could not be removed"));
       throw error;
     } finally {
       clearTimeout(deadline);
@@ -131,9 +152,31 @@ export class Worker {
     this.#link.send(frame);
   }
 
+  /** Sets what it and all that it starts may use together. @throws Error where the kernel refuses */
+  async limit(limits: CgroupLimits): Promise<void> {
+    await this.#cgroup?.limit(limits);
+  }
+
+  /** What it and all that it started use; empty without a cgroup. */
+  async usage(): Promise<CgroupUsage> {
+    return (await this.#cgroup?.usage()) ?? {};
+  }
+
   /** Ends the process and all that it started; resolves when nothing of it is left. Its exit is still announced. */
   kill(): Promise<void> {
-    return this.#launcher.kill(this.id, this.pid);
+    if (this.#ending === undefined) {
+      // Its socket may end before its exit is told: this is the first that we hear of its end, and the last of its cgroup.
+      this.#final = this.#count();
+      this.#ending = this.#kill();
+    }
+    return this.#ending;
+  }
+
+  async #kill(): Promise<void> {
+    const byLauncher = this.#launcher.kill(this.id, this.pid);
+    // Not one after the other: what left its session is the cgroup's to find, and what is in no cgroup the launcher's.
+    await this.#cgroup?.end().catch((err: unknown) => this.#log.error({ err }, 'a cgroup could not be removed'));
+    await byLauncher;
   }
 
   #receive(frame: Frame): void {
@@ -171,7 +214,19 @@ export class Worker {
   #ended(status: ExitStatus): void {
     this.#exit = status;
     void this.kill();
-    if (this.#linkClosed) this.#finish(status);
+    const { oomKills, cpuMs } = this.#final;
+    const exit = { ...status, oom: status.signal === 'SIGKILL' && oomKills > 0, cpuMs };
+    this.#exit = exit;
+    if (this.#linkClosed) this.#finish(exit);
+  }
+
+  #count(): FinalCount {
+    try {
+      return this.#cgroup?.finalCount() ?? { oomKills: 0 };
+    } catch (err) {
+      this.#log.error({ err }, "a worker's cgroup could not be read");
+      return { oomKills: 0 };
+    }
   }
 
   #finish(status: ExitStatus): void {

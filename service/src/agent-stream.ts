@@ -6,7 +6,7 @@ import {
   INTERNAL_STREAM_PATH,
   parse,
 } from '@replpool/protocol';
-import { type Backoff, backoffMs } from '@replpool/service';
+import { type Backoff, backoffMs } from './backoff.ts';
 
 /** An agent says something every second; silent for this long it is not asked any more until it speaks. */
 const SILENCE_MS = 2_000;
@@ -29,6 +29,7 @@ export interface StreamListener {
 /** The stream of one agent, reconnected for ever until it is disposed. */
 export class AgentStream implements Disposable {
   readonly #endpoint: AgentEndpoint;
+  readonly #path: string;
   readonly #listener: StreamListener;
   readonly #silence: NodeJS.Timeout;
   #request: ClientRequest | undefined;
@@ -37,8 +38,10 @@ export class AgentStream implements Disposable {
   #lastHeard = performance.now();
   #disposed = false;
 
-  constructor(endpoint: AgentEndpoint, listener: StreamListener) {
+  /** @param options.sessions false: capacity and readiness alone, for who routes nothing */
+  constructor(endpoint: AgentEndpoint, listener: StreamListener, { sessions = true }: { sessions?: boolean } = {}) {
     this.#endpoint = endpoint;
+    this.#path = sessions ? INTERNAL_STREAM_PATH : `${INTERNAL_STREAM_PATH}?sessions=false`;
     this.#listener = listener;
     this.#silence = setTimeout(() => this.#checkSilence(), SILENCE_MS);
     this.#connect();
@@ -55,7 +58,7 @@ export class AgentStream implements Disposable {
     if (this.#disposed) return;
     this.#listener.connecting();
     const headers = { authorization: `Bearer ${this.#endpoint.token}`, accept: 'application/x-ndjson' };
-    const request = get(new URL(INTERNAL_STREAM_PATH, this.#endpoint.url), { agent: false, headers });
+    const request = get(new URL(this.#path, this.#endpoint.url), { agent: false, headers });
     this.#request = request;
     let cause: unknown = new Error('the stream ended');
     request.on('error', (error: NodeJS.ErrnoException) => {

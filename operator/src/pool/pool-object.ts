@@ -1,0 +1,36 @@
+import type { V1Pod } from '@kubernetes/client-node';
+import { parse, type ReplPool, replPoolSchema } from '@replpool/protocol';
+import type { KubeObject } from '../api/object.ts';
+import type { Pool } from '../specs/owned.ts';
+
+/** A ReplPool in the operator's store. */
+export interface PoolObject extends KubeObject, Pool {
+  readonly generation: number;
+  readonly deleting: boolean;
+  readonly status: NonNullable<ReplPool['status']>;
+}
+
+/** A pod in the operator's store. */
+export type PodObject = KubeObject & V1Pod;
+
+/** @throws ReplPoolError where it is no ReplPool that this release knows; the API server's schema lets none of those pass */
+export function toPoolObject(object: KubeObject): PoolObject {
+  const { metadata } = object;
+  const { spec, status = {} } = parse(replPoolSchema, {
+    apiVersion: object.apiVersion ?? 'replpool.dev/v1alpha1',
+    kind: object.kind ?? 'ReplPool',
+    metadata: { name: metadata.name, ...(metadata.namespace !== undefined && { namespace: metadata.namespace }) },
+    spec: object.spec,
+    status: object.status,
+  });
+  return {
+    metadata,
+    name: metadata.name,
+    namespace: metadata.namespace ?? '',
+    uid: metadata.uid,
+    spec,
+    status,
+    generation: Number(metadata.generation ?? 0),
+    deleting: metadata.deletionTimestamp !== undefined,
+  };
+}

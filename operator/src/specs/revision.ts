@@ -1,0 +1,25 @@
+import { createHash } from 'node:crypto';
+import type { V1Pod } from '@kubernetes/client-node';
+import type { Pool } from './owned.ts';
+import { agentPod, type PodSettings } from './pod.ts';
+
+/** A name for what a pod is made from: ten hexadecimal digits, as a label's value. */
+export function revisionOf(pool: Pool, settings: PodSettings): string {
+  const pod: V1Pod = agentPod(pool, '', settings);
+  const { runtime, templates, sessions, checkpoints, isolation, network } = pool.spec;
+  // What the agent reads at its start counts as the pod itself does; how many pods there are, and how they are replaced, does not.
+  const config = { runtime, templates, sessions, checkpoints, isolation, network };
+  return createHash('sha256')
+    .update(sorted({ pod: pod.spec, labels: pod.metadata?.labels, config }))
+    .digest('hex')
+    .slice(0, 10);
+}
+
+/** JSON with the fields of each object in the order of their names: the API server may give them in another. */
+function sorted(value: unknown): string {
+  return JSON.stringify(value, (_key, each: unknown) =>
+    typeof each === 'object' && each !== null && !Array.isArray(each)
+      ? Object.fromEntries(Object.entries(each).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : each,
+  );
+}

@@ -1,0 +1,43 @@
+import { metrics } from '@replpool/protocol';
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Clock } from '../clock.ts';
+
+export type Restart = 'closed' | 'gone' | 'silent' | 'error';
+
+/** How fresh each watch is, and how often it began anew. */
+export class WatchMetrics {
+  readonly #heard = new Map<string, () => number>();
+  /** Connections that ended, by why. */
+  readonly restarts: Counter<'resource' | 'reason'>;
+  readonly lists: Counter<'resource'>;
+
+  constructor(registry: Registry, clock: Clock) {
+    const heard = this.#heard;
+    new Gauge({
+      name: metrics.watchLastEventSeconds.name,
+      help: metrics.watchLastEventSeconds.help,
+      labelNames: ['resource'],
+      registers: [registry],
+      collect() {
+        for (const [resource, at] of heard) this.set({ resource }, (clock.now() - at()) / 1000);
+      },
+    });
+    this.restarts = new Counter({
+      name: 'replpool_watch_restarts_total',
+      help: 'Connections of a watch that ended, by reason.',
+      labelNames: ['resource', 'reason'],
+      registers: [registry],
+    });
+    this.lists = new Counter({
+      name: 'replpool_watch_lists_total',
+      help: 'Times that a whole collection was listed for its watch.',
+      labelNames: ['resource'],
+      registers: [registry],
+    });
+  }
+
+  /** @param heardAt when the last list, event or bookmark came, by the clock */
+  register(resource: string, heardAt: () => number): void {
+    this.#heard.set(resource, heardAt);
+  }
+}

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { pino } from 'pino';
+import { isTold, shortened } from '../src/events.ts';
+import {
+  ApiError,
+  apply,
+  classify,
+  EventRecorder,
+  type Failure,
+  NoAnswerError,
+  pathOf,
+  remove,
+  resources,
+  TokenBucket,
+  toKubeObject,
+} from '../src/index.ts';
+import { FakeApiServer, pod } from './fake-api-server.ts';
+import { ManualClock } from './manual-clock.ts';
+
+const log = pino({ level: 'silent' });
+
+describe('an answer of the API server', () => {
+  it('is classified by what a reconcile can do about it', () => {
+    const cases: [number, unknown, Failure][] = [
+      [404, { reason: 'NotFound' }, 'NotFound'],
+      [409, { reason: 'AlreadyExists' }, 'AlreadyExists'],
+      [409, { reason: 'Conflict' }, 'Conflict'],
+      [410, { reason: 'Expired' }, 'Gone'],
+      [403, { reason: 'Forbidden', message: 'pods "a" is forbidden: exceeded quota: q, requested: pods=1' }, 'Quota'],
+      [403, { reason: 'Forbidden', message: 'pods is forbidden: violates PodSecurity "restricted"' }, 'Forbidden'],
+      [403, { reason: 'Forbidden', details: { causes: [{ reason: 'NamespaceTerminating' }] } }, 'NamespaceTerminating'],
+      [422, { reason: 'Invalid', details: { causes: [{ field: 'spec.replicas' }] } }, 'Invalid'],
+      [422, { reason: 'Invalid', details: { causes: [{ field: 'metadata.uid' }] } }, 'Conflict'],
+      [401, '<html>', 'Unauthorized'],
+      [429, {}, 'TooManyRequests'],
+      [503, null, 'Unavailable'],
+      [418, [], 'Unknown'],
+    ];
+    for (const [status, body, failure] of cases) assert.equal(classify(new ApiError(status, body, 'GET /')), failure);
+    assert.equal(classify(new NoAnswerError('reset')), 'Unavailable');
+    assert.equal(classify(new Error('ours')), 'Unknown');
+  });
+
+  it('says how long to stay away', () => {
+    assert.equal(new ApiError(429, {}, 'GET /', '3').retryAfterMs, 3_000);
+    assert.equal(new ApiError(500, { details: { retryAfterSeconds: 2 } }, 'GET /').retryAfterMs, 2_000);
+    assert.equal(new ApiError(500, {}, 'GET /').retryAfterMs, undefined);
+  });
+
+  it('that has no name, uid or version is no object', () => {
+    for (const it of [null, 'x', [], {}, { metadata: { name: 'a' } }]) assert.throws(() => toKubeObject(it), TypeError);
+  });
+});
+
+describe('a path', () => {
+  it('follows group, namespace, name and subresource', () => {
+    assert.equal(pathOf(resources.pods), '/api/v1/pods');
+    const place = { namespace: 'ns', name: 'data', subresource: 'status' };
+    assert.equal(pathOf(resources.replPools, place), '/apis/replpool.dev/v1alpha1/namespaces/ns/replpools/data/status');
+  });
+});
+
+describe('the client', () => {
+  it('keeps its connection from call to call', async () => {
+    await using server = await FakeApiServer.start();
+    server.answer = () => ({ body: pod('a', '1') });
+    for (let count = 0; count < 5; count++) await apply(server.client, resources.pods, pod('a', '1'));
+    assert.equal(server.connections, 1);
+    assert.equal(server.requests[0], 'PATCH /api/v1/namespaces/ns/pods/a?fieldManager=replpool-operator&force=true');
+  });
+
+  it('tells an answer that never came from a refusal', async () => {
+    await using server = await FakeApiServer.start();
+    server.answer = (_, request) => {
+      request.socket.destroy();
+      return { body: {} };
+    };
+    await assert.rejects(server.client.request({ path: '/x' }), { name: 'NoAnswerError' });
+    server.answer = () => ({ status: 404, body: { reason: 'NotFound', message: 'no x' } });
+    await assert.rejects(server.client.request({ path: '/x' }), { name: 'ApiError', message: 'GET /x: 404 no x' });
+    assert.equal(await remove(server.client, resources.pods, pod('a', '1')), false);
+  });
+});
+
+describe('events', () => {
+  it('have notes of at most 1,024 bytes, cut between characters', () => {
+    assert.equal(shortened('x'.repeat(1_024)), 'x'.repeat(1_024));
+    assert.equal(Buffer.byteLength(shortened('x'.repeat(1_025))), 1_024);
+    for (const note of ['é'.repeat(600), `x${'é'.repeat(600)}`, '😀'.repeat(300)]) {
+      assert.match(shortened(note), /^x?(é+|😀+)…$/u);
+      assert.ok(Buffer.byteLength(shortened(note)) <= 1_024);
+    }
+  });
+
+  it('of one transition are one event that counts, told at 2, 4, 8 …', async () => {
+    await using server = await FakeApiServer.start();
+    server.answer = () => ({ body: pod('a', '1') });
+    await using recorder = new EventRecorder({ client: server.client, log, instance: 'op-1' });
+    const transition = { type: 'Warning', reason: 'Failed', action: 'CreatePod', note: 'no quota' } as const;
+    for (let count = 0; count < 9; count++) {
+      recorder.record(pod('a', '1'), transition);
+      await recorder.settled();
+    }
+    recorder.record(pod('a', '1'), { ...transition, note: 'something else' });
+    await recorder.settled();
+    const verbs = server.requests.map((it) => it.split(' ')[0]);
+    assert.deepEqual(verbs, ['POST', 'PATCH', 'PATCH', 'PATCH', 'POST']);
+    assert.deepEqual([1, 2, 3, 4, 5, 8].filter(isTold), [1, 2, 4, 8]);
+  });
+
+  it('never fail who records them, and not more than 25 an object go out at once', async () => {
+    await using server = await FakeApiServer.start();
+    await using recorder = new EventRecorder({
+      client: server.client,
+      log,
+      instance: 'op-1',
+      clock: new ManualClock(),
+    });
+    for (let count = 0; count < 100; count++) {
+      recorder.record(pod('a', '1'), { type: 'Normal', reason: 'R', action: 'A', note: `note ${count}` });
+    }
+    await recorder.settled();
+    assert.equal(server.requests.length, 25);
+  });
+});
+
+describe('a token bucket', () => {
+  it('fills with time up to its burst', () => {
+    const clock = new ManualClock();
+    const bucket = new TokenBucket(clock, 2, 3);
+    assert.deepEqual(
+      [1, 2, 3, 4].map(() => bucket.take()),
+      [true, true, true, false],
+    );
+    clock.advance(500);
+    assert.deepEqual([bucket.take(), bucket.take()], [true, false]);
+    clock.advance(60_000);
+    assert.deepEqual(
+      [1, 2, 3, 4, 5].map(() => bucket.reserve()),
+      [0, 0, 0, 500, 1_000],
+    );
+  });
+});

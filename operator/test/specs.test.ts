@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { type ReplPoolSpecInput, replPoolSpecSchema } from '@replpool/protocol';
+import { networkPolicy } from '../src/specs/objects.ts';
+import type { Pool } from '../src/specs/owned.ts';
+import { agentPod } from '../src/specs/pod.ts';
+import { revisionOf } from '../src/specs/revision.ts';
+
+const settings = { agentImage: 'registry.example/agent:1' };
+
+function poolOf(spec: ReplPoolSpecInput = {}): Pool {
+  return { name: 'data', namespace: 'team', uid: 'u-1', spec: replPoolSpecSchema.parse(spec) };
+}
+
+describe('the pod of a pool', () => {
+  it("is the pool's own, restricted, and without a token", () => {
+    const { metadata, spec } = agentPod(poolOf(), 'r1', settings);
+    assert.equal(metadata?.ownerReferences?.[0]?.uid, 'u-1');
+    assert.equal(spec?.automountServiceAccountToken, false);
+    assert.equal(spec?.securityContext?.runAsNonRoot, true);
+    const [container] = spec?.containers ?? [];
+    assert.deepEqual(container?.securityContext, {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    });
+  });
+
+  it("has the pool's image, else the release's", () => {
+    const image = (pool: Pool) => agentPod(pool, 'r1', settings).spec?.containers[0]?.image;
+    assert.equal(image(poolOf()), settings.agentImage);
+    assert.equal(image(poolOf({ runtime: { image: 'own:2' } })), 'own:2');
+  });
+
+  it('cannot be given labels that others select by', () => {
+    const labels = { 'replpool.dev/pool': 'other', team: 'a' };
+    const { metadata } = agentPod(poolOf({ podTemplate: { labels } }), 'r1', settings);
+    assert.equal(metadata?.labels?.['replpool.dev/pool'], 'data');
+    assert.equal(metadata?.labels?.team, 'a');
+  });
+
+  it('has time to drain before it is killed', () => {
+    const { spec } = agentPod(poolOf({ update: { drainSeconds: 600 } }), 'r1', settings);
+    assert.ok((spec?.terminationGracePeriodSeconds ?? 0) > 600);
+  });
+});
+
+describe('the revision of a pool', () => {
+  const revision = (spec: ReplPoolSpecInput = {}) => revisionOf(poolOf(spec), settings);
+
+  it('changes with what a pod or its agent is made from', () => {
+    const changes: ReplPoolSpecInput[] = [
+      { runtime: { preload: ['numpy'] } },
+      { runtime: { env: [{ name: 'A', value: '1' }] } },
+      { sessions: { limits: { memory: '1Gi' } } },
+      { templates: [{ name: 'small' }] },
+      { podTemplate: { nodeSelector: { disk: 'ssd' } } },
+      { podTemplate: { labels: { a: 'b' } } },
+    ];
+    const seen = new Set([revision(), ...changes.map(revision)]);
+    assert.equal(seen.size, changes.length + 1);
+  });
+
+  it('stays with what only concerns how many pods there are and how they are replaced', () => {
+    for (const spec of [
+      { replicas: 7 },
+      { paused: true },
+      { update: { maxSurge: 3 } },
+      { autoscaling: { maxReplicas: 9 } },
+    ]) {
+      assert.equal(revision(spec), revision());
+    }
+  });
+
+  it('does not depend on the order of fields', () => {
+    const one = { podTemplate: { nodeSelector: { a: '1', b: '2' } } };
+    const other = { podTemplate: { nodeSelector: { b: '2', a: '1' } } };
+    assert.equal(revision(one), revision(other));
+  });
+});
+
+describe('the network policy of a pool', () => {
+  const egress = (spec: ReplPoolSpecInput) => networkPolicy(poolOf(spec), 'replpool-system').spec.egress;
+
+  it('lets in routers and the operator of the release alone, but for metrics', () => {
+    const [agents] = networkPolicy(poolOf(), 'replpool-system').spec.ingress;
+    assert.deepEqual(
+      agents?.from?.map((peer) => peer.namespaceSelector?.matchLabels),
+      [{ 'kubernetes.io/metadata.name': 'replpool-system' }, { 'kubernetes.io/metadata.name': 'replpool-system' }],
+    );
+  });
+
+  it('lets out to names alone, to what the rules say, or to all', () => {
+    assert.equal(egress({})?.length, 1);
+    const rules = [{ cidr: '10.0.0.0/8', ports: [443] }];
+    assert.deepEqual(egress({ network: { egress: 'Rules', rules } })?.[1], {
+      to: [{ ipBlock: { cidr: '10.0.0.0/8' } }],
+      ports: [{ protocol: 'TCP', port: 443 }],
+    });
+    assert.deepEqual(egress({ network: { egress: 'Allow' } }), [{}]);
+  });
+});
