@@ -12,7 +12,10 @@ import { EventRecorder } from './events.ts';
 import { Election } from './leader/election.ts';
 import { leaseStore } from './leader/lease.ts';
 import { Expectations } from './pool/expectations.ts';
-import { type PodObject, type PoolObject, toPoolObject } from './pool/pool-object.ts';
+import { OwnObjects } from './pool/own-objects.ts';
+import { type PodObject, toPodObject } from './pool/pod-object.ts';
+import { PodsByPool } from './pool/pods.ts';
+import { type PoolObject, toPoolObject } from './pool/pool-object.ts';
 import { isOwnedBy, Reconciler } from './pool/reconcile.ts';
 import { QueueMetrics } from './queue/queue-metrics.ts';
 import { WorkQueue } from './queue/work-queue.ts';
@@ -70,39 +73,29 @@ async function reconcileAll(
     ...{ client, resource: resources.replPools, parse: toPoolObject, metrics: watchMetrics, log, resyncMs: RESYNC_MS },
     handlers: { added: add, changed: (_before, now) => add(now), deleted: add },
   });
-  const poolsOf = new Map<string, string>();
+  const byPool = new PodsByPool();
   using agents = new Agents(log, (uid) => {
-    const key = poolsOf.get(uid);
+    const key = byPool.poolOf(uid);
     // Counters change all the time; a status is fresh within seconds all the same.
     if (key !== undefined) queue.addAfter(key, LOAD_MS);
   });
-  const addPoolOf = (pod: PodObject) => {
-    const name = pod.metadata.labels;
-    const pool = (name as Record<string, string> | undefined)?.[POOL_LABEL];
-    if (pool === undefined) return;
-    const key = `${pod.metadata.namespace}/${pool}`;
-    poolsOf.set(pod.metadata.uid, key);
-    queue.add(key);
-  };
   const pods = new Collection<PodObject>({
-    ...{ client, resource: resources.pods, labelSelector: POOL_LABEL, metrics: watchMetrics, log },
-    parse: (object) => object as PodObject,
+    ...{ client, resource: resources.pods, labelSelector: POOL_LABEL, parse: toPodObject, metrics: watchMetrics, log },
     handlers: {
-      added: addPoolOf,
-      changed: (_before, now) => addPoolOf(now),
+      added: (pod) => queue.add(byPool.put(pod)),
+      changed: (_before, now) => queue.add(byPool.put(now)),
       deleted: (pod) => {
-        poolsOf.delete(pod.metadata.uid);
         agents.forget(pod.metadata.uid);
-        addPoolOf(pod);
+        queue.add(byPool.remove(pod));
       },
     },
   });
   const reconciler = new Reconciler({
     ...{ client, log, events, expectations: new Expectations(systemClock) },
     settings: { agentImage: config.agentImage },
-    releaseNamespace: config.namespace,
+    ownObjects: new OwnObjects(client, systemClock, config.namespace),
     pool: (key) => pools.get(key),
-    podsOf: (pool) => [...pods.values()].filter((pod) => isOwnedBy(pod, pool)),
+    podsOf: (pool) => byPool.of(keyOf(pool)).filter((pod) => isOwnedBy(pod, pool)),
     agents,
     tokens: new Tokens(client),
   });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import type { V1Pod } from '@kubernetes/client-node';
 import { type Condition, conditionsOf, mergeConditions, type PoolFacts } from '../src/pool/conditions.ts';
 import { DRAIN_UNTIL_ANNOTATION, problemOf, viewOf } from '../src/pool/observe.ts';
+import { type PodObject, toPodObject } from '../src/pool/pod-object.ts';
 
 const healthy: PoolFacts = {
   ...{ replicas: 2, ready: 2, updated: 2, total: 2, maxUnavailable: 1, paused: false, problems: [], atMaximum: false },
@@ -59,25 +59,34 @@ describe('the conditions of a pool', () => {
   });
 });
 
+/** A pod as the API server sends it. */
+function podOf(status: object, metadata: object = {}): PodObject {
+  const named = {
+    name: 'a',
+    namespace: 'team',
+    uid: 'a',
+    resourceVersion: '1',
+    creationTimestamp: '2026-01-01T00:00:00Z',
+  };
+  return toPodObject({ metadata: { ...named, ...metadata }, spec: { containers: [] }, status });
+}
+
 describe('a pod as the planner sees it', () => {
   const ready = { conditions: [{ type: 'Ready', status: 'True' }], phase: 'Running' };
-  const phase = (pod: V1Pod) => viewOf(pod, () => undefined).phase;
+  const phase = (status: object, metadata: object = {}) => viewOf(podOf(status, metadata), () => undefined).phase;
 
   it('has one phase', () => {
-    assert.equal(phase({ status: { phase: 'Pending' } }), 'pending');
-    assert.equal(phase({ status: { phase: 'Running' } }), 'pending');
-    assert.equal(phase({ status: ready }), 'ready');
-    assert.equal(phase({ status: { phase: 'Failed' } }), 'failed');
-    assert.equal(phase({ status: { phase: 'Succeeded' } }), 'failed');
-    assert.equal(
-      phase({ metadata: { annotations: { [DRAIN_UNTIL_ANNOTATION]: '2026-01-01T00:00:00Z' } }, status: ready }),
-      'draining',
-    );
-    assert.equal(phase({ metadata: { deletionTimestamp: new Date() }, status: ready }), 'terminating');
+    assert.equal(phase({ phase: 'Pending' }), 'pending');
+    assert.equal(phase({ phase: 'Running' }), 'pending');
+    assert.equal(phase(ready), 'ready');
+    assert.equal(phase({ phase: 'Failed' }), 'failed');
+    assert.equal(phase({ phase: 'Succeeded' }), 'failed');
+    assert.equal(phase(ready, { annotations: { [DRAIN_UNTIL_ANNOTATION]: '2026-01-01T00:00:00Z' } }), 'draining');
+    assert.equal(phase(ready, { deletionTimestamp: '2026-01-01T00:00:00Z' }), 'terminating');
   });
 
   it('has no load where its agent was not heard', () => {
-    const pod: V1Pod = { metadata: { name: 'a' }, status: ready };
+    const pod = podOf(ready);
     assert.equal(viewOf(pod, () => undefined).load, undefined);
     assert.deepEqual(viewOf(pod, () => ({ sessions: 1, busy: 0, warm: 0 })).load, {
       sessions: 1,
@@ -87,20 +96,14 @@ describe('a pod as the planner sees it', () => {
   });
 
   it('says what is wrong with it', () => {
-    const waiting = (reason: string, restartCount = 0): V1Pod => ({
-      metadata: { name: 'a' },
-      status: {
-        containerStatuses: [
-          { name: 'agent', image: '', imageID: '', ready: false, restartCount, state: { waiting: { reason } } },
-        ],
-      },
-    });
+    const waiting = (reason: string, restartCount = 0) =>
+      podOf({ containerStatuses: [{ ready: false, restartCount, state: { waiting: { reason } } }] });
     assert.equal(problemOf(waiting('ContainerCreating')), undefined);
     assert.equal(problemOf(waiting('ImagePullBackOff'))?.kind, 'image');
     assert.equal(problemOf(waiting('CreateContainerConfigError'))?.kind, 'config');
     assert.equal(problemOf(waiting('CrashLoopBackOff', 1))?.kind, 'crash');
     assert.equal(problemOf(waiting('', 3))?.kind, 'crash');
     const conditions = [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/2 nodes' }];
-    assert.equal(problemOf({ status: { conditions } })?.kind, 'unschedulable');
+    assert.equal(problemOf(podOf({ conditions }))?.kind, 'unschedulable');
   });
 });

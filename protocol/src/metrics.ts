@@ -108,6 +108,18 @@ export const metrics = {
     name: 'replpool_watch_last_event_seconds',
     help: 'Seconds since the last event of a watch.',
     type: 'gauge',
-    labels: [],
+    labels: ['resource'],
+  },
+  watchRestartsTotal: {
+    name: 'replpool_watch_restarts_total',
+    help: 'Connections of a watch that ended, by reason.',
+    type: 'counter',
+    labels: ['resource', 'reason'],
+  },
+  watchListsTotal: {
+    name: 'replpool_watch_lists_total',
+    help: 'Whole lists that a watch had to ask for.',
+    type: 'counter',
+    labels: ['resource'],
   },
 } as const satisfies Record<string, MetricDefinition>;

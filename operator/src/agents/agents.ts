@@ -10,6 +10,7 @@ interface Heard {
   readonly endpoint: AgentEndpoint;
   readonly stream: AgentStream;
   load: PodLoad | undefined;
+  draining: boolean;
 }
 
 /**
@@ -45,7 +46,7 @@ export class Agents implements Disposable {
       },
       { sessions: false },
     );
-    this.#heard.set(uid, { endpoint, stream, load: undefined });
+    this.#heard.set(uid, { endpoint, stream, load: undefined, draining: false });
   }
 
   /** The pod is gone. */
@@ -58,18 +59,18 @@ export class Agents implements Disposable {
     return this.#heard.get(uid)?.load;
   }
 
-  /** Pods that are listened to. */
-  get uids(): Iterable<string> {
-    return this.#heard.keys();
+  /** Whether the agent said that it admits no new session. */
+  isDraining(uid: string): boolean {
+    return this.#heard.get(uid)?.draining ?? false;
   }
 
   /**
    * Tells an agent to admit no new session.
-   * @throws Error where it did not answer so; it is told again at the next look at the pool
+   * @throws Error where it cannot be reached or does not answer so
    */
   async drain(uid: string): Promise<void> {
     const heard = this.#heard.get(uid);
-    if (!heard) return;
+    if (!heard) throw new Error('its agent has no address yet');
     const { url, token, pod } = heard.endpoint;
     const response = await fetch(new URL(INTERNAL_DRAIN_PATH, url), {
       method: 'POST',
@@ -86,6 +87,8 @@ export class Agents implements Disposable {
 
   #message(uid: string, message: AgentLinkMessage): void {
     if (message.type !== 'snapshot' && message.type !== 'capacity') return;
+    const heard = this.#heard.get(uid);
+    if (heard) heard.draining = message.draining;
     const { active, busy, warm } = message.capacity;
     this.#set(uid, { sessions: active, busy, warm });
   }

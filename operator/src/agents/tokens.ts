@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ApiClient } from '../api/client.ts';
+import { classify } from '../api/errors.ts';
 import { pathOf, resources } from '../api/resource.ts';
 import { secretName } from '../specs/config-secret.ts';
 import type { Pool } from '../specs/owned.ts';
@@ -16,14 +17,19 @@ export class Tokens {
     this.#client = client;
   }
 
-  /** @throws ApiError, ZodError */
-  async of(pool: Pool, revision: string, signal: AbortSignal): Promise<string> {
+  /** Undefined where the Secret is not there. @throws ApiError, NoAnswerError, ZodError */
+  async of(pool: Pool, revision: string, signal: AbortSignal): Promise<string | undefined> {
     const name = secretName(pool, revision);
     const key = `${pool.uid}/${name}`;
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     const path = pathOf(resources.secrets, { namespace: pool.namespace, name });
-    const { data } = secretSchema.parse(await this.#client.request({ path, signal }));
+    const secret = await this.#client.request({ path, signal }).catch((error: unknown) => {
+      if (classify(error) === 'NotFound') return undefined;
+      throw error;
+    });
+    if (secret === undefined) return undefined;
+    const { data } = secretSchema.parse(secret);
     const { token } = tokenSchema.parse(JSON.parse(Buffer.from(data['agent.json'], 'base64').toString('utf8')));
     this.#known.set(key, token);
     return token;

@@ -1,5 +1,5 @@
-import type { V1ContainerStatus, V1Pod } from '@kubernetes/client-node';
 import { REVISION_LABEL } from '../specs/labels.ts';
+import type { ContainerStatus, PodObject } from './pod-object.ts';
 import type { PodLoad, PodView } from './pod-view.ts';
 
 /** When an annotated pod's drain ends; the operator writes it when it tells the agent to drain. */
@@ -27,27 +27,31 @@ const IMAGE_REASONS = new Set(['ErrImagePull', 'ImagePullBackOff', 'InvalidImage
 const CONFIG_REASONS = new Set(['CreateContainerConfigError', 'CreateContainerError', 'RunContainerError']);
 
 /** A pod of the API server as the planner sees it. */
-export function viewOf(pod: V1Pod, loadOf: LoadOf): PodView {
+export function viewOf(pod: PodObject, loadOf: LoadOf): PodView {
   const { metadata } = pod;
-  const name = metadata?.name ?? '';
-  const uid = metadata?.uid ?? '';
-  const until = metadata?.annotations?.[DRAIN_UNTIL_ANNOTATION];
+  const { name, uid, labels, annotations, creationTimestamp } = metadata;
+  const until = annotations?.[DRAIN_UNTIL_ANNOTATION];
   return {
     name,
     uid,
-    revision: metadata?.labels?.[REVISION_LABEL] ?? '',
-    createdAt: metadata?.creationTimestamp === undefined ? 0 : new Date(metadata.creationTimestamp).getTime(),
+    revision: labels?.[REVISION_LABEL] ?? '',
+    createdAt: creationTimestamp === undefined ? 0 : Date.parse(creationTimestamp),
     phase: phaseOf(pod),
     load: loadOf(uid),
     ...(until !== undefined && { drainsUntil: Date.parse(until) }),
   };
 }
 
-function phaseOf({ metadata, status }: V1Pod): PodView['phase'] {
-  if (metadata?.deletionTimestamp !== undefined) return 'terminating';
+/** Whether the operator told its agent to take no new sessions. */
+export function isDraining({ metadata }: PodObject): boolean {
+  return metadata.annotations?.[DRAIN_UNTIL_ANNOTATION] !== undefined && metadata.deletionTimestamp === undefined;
+}
+
+function phaseOf({ metadata, status }: PodObject): PodView['phase'] {
+  if (metadata.deletionTimestamp !== undefined) return 'terminating';
   // `Succeeded` too: an agent has no end of its own.
   if (status?.phase === 'Failed' || status?.phase === 'Succeeded') return 'failed';
-  if (metadata?.annotations?.[DRAIN_UNTIL_ANNOTATION] !== undefined) return 'draining';
+  if (metadata.annotations?.[DRAIN_UNTIL_ANNOTATION] !== undefined) return 'draining';
   return isReady(status?.conditions) ? 'ready' : 'pending';
 }
 
@@ -56,8 +60,8 @@ function isReady(conditions: readonly { type: string; status: string }[] | undef
 }
 
 /** Why a pod does not serve; undefined where it does, or where nothing is known to be wrong. */
-export function problemOf(pod: V1Pod): PodProblem | undefined {
-  const name = pod.metadata?.name ?? '';
+export function problemOf(pod: PodObject): PodProblem | undefined {
+  const { name } = pod.metadata;
   const scheduled = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
   if (scheduled?.status === 'False' && scheduled.reason === 'Unschedulable') {
     return { pod: name, kind: 'unschedulable', message: scheduled.message ?? '' };
@@ -75,7 +79,7 @@ function containerProblem({
   lastState,
   ready,
   restartCount,
-}: V1ContainerStatus): Omit<PodProblem, 'pod'> | undefined {
+}: ContainerStatus): Omit<PodProblem, 'pod'> | undefined {
   const { reason = '', message = '' } = state?.waiting ?? {};
   if (IMAGE_REASONS.has(reason)) return { kind: 'image', message: message || reason };
   if (CONFIG_REASONS.has(reason)) return { kind: 'config', message: message || reason };

@@ -1,4 +1,3 @@
-import type { V1Pod } from '@kubernetes/client-node';
 import { parse, type ReplPool, replPoolSchema } from '@replpool/protocol';
 import type { KubeObject } from '../api/object.ts';
 import type { Pool } from '../specs/owned.ts';
@@ -9,9 +8,6 @@ export interface PoolObject extends KubeObject, Pool {
   readonly deleting: boolean;
   readonly status: NonNullable<ReplPool['status']>;
 }
-
-/** A pod in the operator's store. */
-export type PodObject = KubeObject & V1Pod;
 
 /** @throws ReplPoolError where it is no ReplPool that this release knows; the API server's schema lets none of those pass */
 export function toPoolObject(object: KubeObject): PoolObject {

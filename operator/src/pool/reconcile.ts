@@ -1,49 +1,30 @@
-import { randomBytes } from 'node:crypto';
-import type { V1ObjectMeta } from '@kubernetes/client-node';
-import type { Logger } from 'pino';
-import type { Agents } from '../agents/agents.ts';
 import type { Tokens } from '../agents/tokens.ts';
-import type { ApiClient } from '../api/client.ts';
-import { classify } from '../api/errors.ts';
-import { isRecord, type KubeObject } from '../api/object.ts';
-import { type Resource, resources } from '../api/resource.ts';
-import { apply, create, type Desired, remove } from '../apply.ts';
-import type { EventRecorder } from '../events.ts';
+import { resources } from '../api/resource.ts';
+import { apply } from '../apply.ts';
 import type { Reconciled } from '../queue/workers.ts';
-import { configSecret } from '../specs/config-secret.ts';
 import { REVISION_LABEL } from '../specs/labels.ts';
-import { agentService, disruptionBudget, networkPolicy, serviceAccount } from '../specs/objects.ts';
 import { AGENT_PORT } from '../specs/owned.ts';
-import { agentPod, type PodSettings } from '../specs/pod.ts';
 import { revisionOf } from '../specs/revision.ts';
 import { type Autoscaling, autoscale, isAtMaximum, type Recommendation } from './autoscale.ts';
-import type { PoolFacts } from './conditions.ts';
-import type { Expectations } from './expectations.ts';
-import { DRAIN_UNTIL_ANNOTATION, problemOf, viewOf } from './observe.ts';
+import { type CreateParts, createPods, type Refused } from './create-pods.ts';
+import { isDraining, problemOf, viewOf } from './observe.ts';
+import type { OwnObjects } from './own-objects.ts';
 import { type Plan, plan } from './plan.ts';
+import type { PodObject } from './pod-object.ts';
 import { isLive, type PodView } from './pod-view.ts';
-import type { PodObject, PoolObject } from './pool-object.ts';
-import { slowStart } from './slow-start.ts';
+import type { PoolObject } from './pool-object.ts';
+import { deletePod, drainPod, type RetireParts, tellToDrain } from './retire.ts';
 import { isSameStatus, statusOf } from './status.ts';
 
-export interface ReconcilerOptions {
-  readonly client: ApiClient;
-  readonly log: Logger;
-  readonly events: EventRecorder;
-  readonly expectations: Expectations;
-  readonly settings: PodSettings;
-  /** Where operator and routers run. */
-  readonly releaseNamespace: string;
+export interface ReconcilerOptions extends RetireParts, CreateParts {
+  readonly ownObjects: OwnObjects;
   pool(key: string): PoolObject | undefined;
   podsOf(pool: PoolObject): readonly PodObject[];
-  readonly agents: Agents;
   readonly tokens: Tokens;
 }
 
 /** How often autoscaling looks at a pool in which nothing changes. */
 const AUTOSCALE_MS = 15_000;
-
-type Refused = NonNullable<PoolFacts['refused']>;
 
 /** Brings one pool nearer to its spec each time it is called; it keeps nothing in memory but what the watch has not shown yet. */
 export class Reconciler {
@@ -61,6 +42,7 @@ export class Reconciler {
     if (!pool || pool.deleting) {
       this.#options.expectations.forget(key);
       this.#recommendations.delete(key);
+      this.#options.ownObjects.forget(key);
       return {};
     }
     const revision = revisionOf(pool, this.#options.settings);
@@ -71,9 +53,16 @@ export class Reconciler {
     const { maxSurge, maxUnavailable } = pool.spec.update;
     let refused: Refused | undefined;
     if (!pool.spec.paused) {
-      await this.#ownObjects(pool, revision, signal);
+      await this.#options.ownObjects.ensure(key, pool, revision, signal);
+      for (const pod of objects) if (isDraining(pod)) await tellToDrain(this.#options, pod);
       const next = plan(seen, { replicas, revision, maxSurge, maxUnavailable }, Date.now());
-      refused = await this.#act(pool, key, revision, next, objects, signal);
+      refused = await this.#act(key, pool, revision, next, objects, signal);
+      await this.#options.ownObjects.dropOld(
+        key,
+        pool,
+        new Set([revision, ...seen.map((pod) => pod.revision)]),
+        signal,
+      );
     }
     const problems = objects.flatMap((pod) => problemOf(pod) ?? []);
     await this.#report(pool, seen, { replicas, revision, refused, problems, atMaximum }, signal);
@@ -101,10 +90,12 @@ export class Reconciler {
   async #listen(pool: PoolObject, objects: readonly PodObject[], signal: AbortSignal): Promise<void> {
     const { agents, tokens } = this.#options;
     for (const pod of objects) {
-      const { name, uid, labels } = pod.metadata as V1ObjectMeta & { name: string; uid: string };
+      const { name, uid, labels } = pod.metadata;
       const { podIP, phase } = pod.status ?? {};
       if (podIP === undefined || phase !== 'Running') continue;
       const token = await tokens.of(pool, labels?.[REVISION_LABEL] ?? '', signal);
+      // Somebody deleted the Secret: the agent cannot be asked, and counts as busy.
+      if (token === undefined) continue;
       agents.listen(uid, { pod: name, pool: `${pool.namespace}:${pool.name}`, url: urlOf(podIP), token });
     }
   }
@@ -117,91 +108,30 @@ export class Reconciler {
     return [
       ...views.map((view) => (deleted.has(view.uid) ? { ...view, phase: 'terminating' as const } : view)),
       ...created.map(
-        (uid): PodView => ({ ...{ name: uid, uid, revision: '', createdAt: 0 }, phase: 'pending', load: undefined }),
+        ({ uid, revision }): PodView => ({ name: uid, uid, revision, createdAt: 0, phase: 'pending', load: undefined }),
       ),
     ];
   }
 
-  async #ownObjects(pool: PoolObject, revision: string, signal: AbortSignal): Promise<void> {
-    const { client, releaseNamespace } = this.#options;
-    const wanted: [Resource, object][] = [
-      [resources.serviceAccounts, serviceAccount(pool)],
-      [resources.services, agentService(pool)],
-      [resources.podDisruptionBudgets, disruptionBudget(pool)],
-      [resources.networkPolicies, networkPolicy(pool, releaseNamespace)],
-    ];
-    for (const [resource, object] of wanted) await apply(client, resource, object as Desired, { signal });
-    const secret = configSecret(pool, revision, randomBytes(32).toString('base64url'));
-    await create(client, resources.secrets, { ...secret, metadata: { ...secret.metadata } } as Desired, signal).catch(
-      (error: unknown) => {
-        if (classify(error) !== 'AlreadyExists') throw error;
-      },
-    );
-  }
-
   async #act(
-    pool: PoolObject,
     key: string,
+    pool: PoolObject,
     revision: string,
     next: Plan,
     objects: readonly PodObject[],
     signal: AbortSignal,
   ): Promise<Refused | undefined> {
-    const { agents, client, events, expectations, settings } = this.#options;
-    const objectOf = (view: PodView) => objects.find(({ metadata }) => metadata.uid === view.uid);
+    const parts = this.#options;
+    const objectOf = new Map(objects.map((pod) => [pod.metadata.uid, pod]));
     for (const view of next.delete) {
-      const pod = objectOf(view);
-      if (!pod) continue;
-      expectations.deleted(key, view.uid);
-      await remove(client, resources.pods, pod, { signal });
-      events.record(pool, {
-        type: 'Normal',
-        reason: 'PodDeleted',
-        action: 'DeletePod',
-        note: `deleted pod ${view.name}, which was ${view.phase}`,
-        related: pod,
-      });
+      const pod = objectOf.get(view.uid);
+      if (pod) await deletePod(parts, key, pool, pod, view.phase, signal);
     }
-    const until = new Date(Date.now() + pool.spec.update.drainSeconds * 1000).toISOString();
     for (const view of next.drain) {
-      const pod = objectOf(view);
-      if (!pod) continue;
-      const { name, namespace, uid } = pod.metadata;
-      const metadata = {
-        name,
-        ...(namespace !== undefined && { namespace }),
-        uid,
-        annotations: { [DRAIN_UNTIL_ANNOTATION]: until },
-      };
-      // First the agent, for from then on nobody new depends on it; the annotation remembers it for a later operator.
-      await agents.drain(uid);
-      await apply(client, resources.pods, { metadata }, { signal });
-      events.record(pool, {
-        type: 'Normal',
-        reason: 'PodDrained',
-        action: 'DrainPod',
-        note: `pod ${name} takes no new sessions`,
-        related: pod,
-      });
+      const pod = objectOf.get(view.uid);
+      if (pod) await drainPod(parts, pool, pod, signal);
     }
-    const { failed } = await slowStart(next.create, async () => {
-      const pod = await create(
-        client,
-        resources.pods,
-        agentPod(pool, revision, settings) as unknown as Desired,
-        signal,
-      );
-      expectations.created(key, pod.metadata.uid);
-    });
-    return failed === undefined ? undefined : this.#refusal(pool, failed);
-  }
-
-  #refusal(pool: PoolObject, error: unknown): Refused {
-    const failure = classify(error);
-    const message = error instanceof Error ? error.message : String(error);
-    const kind = failure === 'Quota' ? 'quota' : failure === 'Forbidden' ? 'forbidden' : 'other';
-    this.#options.events.record(pool, { type: 'Warning', reason: 'PodNotMade', action: 'CreatePod', note: message });
-    return { kind, message };
+    return await createPods(parts, key, pool, { count: next.create, revision }, signal);
   }
 
   async #report(
@@ -228,7 +158,6 @@ function urlOf(podIP: string): string {
 }
 
 /** Whether a pod is this pool's: by its owner's uid, for a pool of the same name may have been deleted. */
-export function isOwnedBy(pod: KubeObject, pool: PoolObject): boolean {
-  const owners: unknown = pod.metadata.ownerReferences;
-  return Array.isArray(owners) && owners.some((owner) => isRecord(owner) && owner.uid === pool.uid);
+export function isOwnedBy(pod: PodObject, pool: PoolObject): boolean {
+  return pod.metadata.ownerReferences?.some(({ uid }) => uid === pool.uid) ?? false;
 }

@@ -23,14 +23,14 @@ export class WatchMetrics {
       },
     });
     this.restarts = new Counter({
-      name: 'replpool_watch_restarts_total',
-      help: 'Connections of a watch that ended, by reason.',
+      name: metrics.watchRestartsTotal.name,
+      help: metrics.watchRestartsTotal.help,
       labelNames: ['resource', 'reason'],
       registers: [registry],
     });
     this.lists = new Counter({
-      name: 'replpool_watch_lists_total',
-      help: 'Times that a whole collection was listed for its watch.',
+      name: metrics.watchListsTotal.name,
+      help: metrics.watchListsTotal.help,
       labelNames: ['resource'],
       registers: [registry],
     });

@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import { type KubeObject, toKubeObject } from '../api/object.ts';
+
+const conditionSchema = z.object({
+  type: z.string(),
+  status: z.string(),
+  reason: z.string().optional(),
+  message: z.string().optional(),
+});
+const containerStatusSchema = z.object({
+  ready: z.boolean(),
+  restartCount: z.int(),
+  state: z
+    .object({ waiting: z.object({ reason: z.string().optional(), message: z.string().optional() }).optional() })
+    .optional(),
+  lastState: z
+    .object({ terminated: z.object({ reason: z.string().optional(), exitCode: z.int() }).optional() })
+    .optional(),
+});
+const strings = z.record(z.string(), z.string());
+
+/** What the operator reads of a pod; the rest is dropped, for the store holds thousands. Times are RFC 3339. */
+export const podSchema = z.object({
+  metadata: z.object({
+    name: z.string(),
+    namespace: z.string(),
+    uid: z.string(),
+    resourceVersion: z.string(),
+    labels: strings.optional(),
+    annotations: strings.optional(),
+    creationTimestamp: z.string().optional(),
+    deletionTimestamp: z.string().optional(),
+    ownerReferences: z.array(z.object({ uid: z.string() })).optional(),
+  }),
+  status: z
+    .object({
+      phase: z.string().optional(),
+      podIP: z.string().optional(),
+      conditions: z.array(conditionSchema).optional(),
+      initContainerStatuses: z.array(containerStatusSchema).optional(),
+      containerStatuses: z.array(containerStatusSchema).optional(),
+    })
+    .optional(),
+});
+type Pod = z.infer<typeof podSchema>;
+export type ContainerStatus = z.infer<typeof containerStatusSchema>;
+
+/** A pod in the operator's store. */
+export type PodObject = KubeObject & Pod;
+
+/** @throws ZodError where it is no pod */
+export function toPodObject(object: KubeObject): PodObject {
+  const { metadata, ...rest } = podSchema.parse(object);
+  return { ...rest, ...toKubeObject({ metadata }), metadata } as PodObject;
+}

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { toPodObject } from '../src/pool/pod-object.ts';
+import { PodsByPool } from '../src/pool/pods.ts';
+
+const podOf = (name: string, pool: string) =>
+  toPodObject({
+    metadata: {
+      name,
+      namespace: 'team',
+      uid: `uid-${name}`,
+      resourceVersion: '1',
+      labels: { 'replpool.dev/pool': pool },
+    },
+  });
+
+describe('the pods by their pools', () => {
+  it('are found by the pool that their label names, until they are gone', () => {
+    const pods = new PodsByPool();
+    assert.equal(pods.put(podOf('a', 'data')), 'team/data');
+    pods.put(podOf('b', 'data'));
+    pods.put(podOf('c', 'other'));
+    assert.deepEqual(
+      pods.of('team/data').map(({ metadata }) => metadata.name),
+      ['a', 'b'],
+    );
+    assert.equal(pods.poolOf('uid-c'), 'team/other');
+    pods.remove(podOf('a', 'data'));
+    assert.deepEqual(
+      pods.of('team/data').map(({ metadata }) => metadata.name),
+      ['b'],
+    );
+    assert.equal(pods.poolOf('uid-a'), undefined);
+  });
+
+  it('drop what nobody reads', () => {
+    const pod = toPodObject({ ...podOf('a', 'data'), spec: { containers: ['much'] } });
+    assert.ok(!('spec' in pod));
+  });
+});
