@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
-import { KubeConfig, type V1Pod } from '@kubernetes/client-node';
+import type { V1Pod } from '@kubernetes/client-node';
 import { runOperator } from '@replpool/operator';
 import type { Execution, ReplPool, ReplPoolSpecInput, Session } from '@replpool/protocol';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
+import { apply } from './support/apply.ts';
+import { kubeConfig } from './support/cluster.ts';
 import { applyCrd } from './support/crd.ts';
-import { kubectl, kubectlApply } from './support/kubectl.ts';
+import { image } from './support/images.ts';
+import { kubectl } from './support/kubectl.ts';
 import { Namespace } from './support/namespace.ts';
-
-const run = promisify(execFile);
 
 interface Pods {
   readonly items: readonly {
@@ -27,14 +26,11 @@ describe('the operator', function () {
 
   before(async () => {
     await applyCrd();
-    const images = new URL('../images', import.meta.url).pathname;
-    const { stdout } = await run(images, ['agent'], { maxBuffer: 1 << 20 });
+    const agentImage = await image('agent');
     namespace = await Namespace.create('pool');
-    const kubeConfig = new KubeConfig();
-    kubeConfig.loadFromDefault();
     operator = runOperator(
       kubeConfig,
-      { namespace: namespace.name, instance: 'e2e', agentImage: stdout.trim(), health: { host: '127.0.0.1', port: 0 } },
+      { namespace: namespace.name, instance: 'e2e', agentImage, health: { host: '127.0.0.1', port: 0 } },
       pino({ level: process.env.TEST_LOG ?? 'silent' }),
       new Registry(),
       stopped.signal,
@@ -46,11 +42,11 @@ describe('the operator', function () {
     await namespace[Symbol.asyncDispose]();
   });
 
-  const applyPool = (spec: ReplPoolSpecInput) =>
-    kubectlApply({
-      ...{ apiVersion: 'replpool.dev/v1alpha1', kind: 'ReplPool', spec },
-      metadata: { name: 'first', namespace: namespace.name },
-    });
+  const applyPool = (spec: ReplPoolSpecInput) => {
+    const named = { name: 'first', namespace: namespace.name };
+    const object = { apiVersion: 'replpool.dev/v1alpha1', kind: 'ReplPool', metadata: named, spec };
+    return apply(namespace.name, object);
+  };
   const pool = async () =>
     JSON.parse(await kubectl('get', 'rp', 'first', '-n', namespace.name, '-o', 'json')) as ReplPool;
   const pods = async () => {

@@ -1,7 +1,4 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import {
   agentPod,
   agentService,
@@ -12,7 +9,7 @@ import {
   serviceAccount,
 } from '@replpool/operator';
 import { type ReplPoolSpecInput, replPoolSpecSchema } from '@replpool/protocol';
-import { kubectl } from './support/kubectl.ts';
+import { kubectl, kubectlWith } from './support/kubectl.ts';
 import { Namespace } from './support/namespace.ts';
 
 const settings = { agentImage: 'registry.example/agent:1' };
@@ -54,10 +51,9 @@ describe('the objects of a pool', () => {
         agentPod(pool, revisionOf(pool, settings), settings),
       ];
       for (const object of objects) {
-        const file = join(mkdtempSync(join(tmpdir(), 'replpool-e2e-')), 'object.json');
-        writeFileSync(file, JSON.stringify(object));
         const verb = object.kind === 'ServiceAccount' ? 'apply' : 'create';
-        const answer = await kubectl(verb, '--dry-run=server', '--validate=strict', '-f', file, '-o', 'json');
+        const options = ['--dry-run=server', '--validate=strict', '-f', '-', '-o', 'json'];
+        const answer = await kubectlWith(JSON.stringify(object), verb, ...options);
         const { kind } = JSON.parse(answer) as { kind: string };
         assert.equal(kind, object.kind);
       }

@@ -1,5 +1,5 @@
 import { ReplPoolError } from '@replpool/protocol';
-import { findPool, sendProblem, summarizePools, toReplPoolError } from '@replpool/service';
+import { findPool, type HealthSource, sendProblem, summarizePools, toReplPoolError } from '@replpool/service';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import type { Caller } from './authenticate.ts';
 import { audit, type RouterContext } from './context.ts';
@@ -8,19 +8,21 @@ import { listSessions } from './list-sessions.ts';
 import { readOpenApi } from './openapi.ts';
 
 /** Everything but the hot path `/v1/sessions/{id}…`, for paths and methods that there are. The caller is in `res.locals.caller`. */
-export function createApp(context: RouterContext, creations: Creations): Express {
-  const { directory, metrics, log } = context;
+export function createApp(context: RouterContext, creations: Creations, health: HealthSource): Express {
+  const { directory, log } = context;
   const app = express();
   app.disable('x-powered-by').disable('etag').enable('strict routing').enable('case sensitive routing');
   app.set('query parser', false);
 
   app.get('/healthz', (_req, res) => void res.json({ status: 'ok' }));
   app.get('/readyz', (_req, res) => {
-    if (!directory.heardOnce) throw new ReplPoolError('WARMING', 'no agent was heard of yet');
+    const refused = health.notReady();
+    if (refused !== undefined) throw refused;
     res.json({ status: 'ok' });
   });
   app.get('/metrics', async (_req, res) => {
-    res.setHeader('content-type', metrics.contentType).end(await metrics.text());
+    const { contentType, text } = await health.metrics();
+    res.setHeader('content-type', contentType).end(text);
   });
   app.get('/openapi.json', async (_req, res) => {
     res.setHeader('content-type', 'application/json').end(await readOpenApi());

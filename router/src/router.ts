@@ -1,11 +1,12 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AgentEndpoint, invalidRequest, matchPath, ReplPoolError, type RouterConfig } from '@replpool/protocol';
 import {
   closeServer,
   type HealthSource,
+  listen,
   notServed,
   pathOf,
+  REQUEST_TIMEOUT_MS,
   sendProblem,
   serveHealth,
   toReplPoolError,
@@ -25,8 +26,6 @@ import { proxySession } from './session-proxy.ts';
 
 /** In-flight requests get this long at the end. */
 const CLOSE_MS = 3_000;
-/** An upload may take its time; the default of five minutes would cut it. */
-const REQUEST_TIMEOUT_MS = 3_600_000;
 
 /** A running router. */
 export interface Router extends AsyncDisposable {
@@ -59,8 +58,9 @@ export async function startRouter(
   directory.lost = (pool) => metrics.lost(pool);
   const context: RouterContext = { directory, metrics, log, authenticate: authenticator(config.auth) };
   const channels = new Channels(context);
-  const app = createApp(context, new Creations(context));
-  const health = config.health && (await serveHealth(config.health, healthOf(context)));
+  const source = healthOf(context);
+  const app = createApp(context, new Creations(context), source);
+  const health = config.health && (await serveHealth(config.health, source));
   const server = createServer({
     noDelay: true,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -72,7 +72,7 @@ export async function startRouter(
     answer(context, app, config, req, res);
   });
   server.on('upgrade', (req, socket, head) => channels.upgrade(req, socket, head));
-  await listen(server, config.listen.host, config.listen.port).catch(async (error: unknown) => {
+  const port = await listen(server, config.listen).catch(async (error: unknown) => {
     await health?.[Symbol.asyncDispose]();
     throw error;
   });
@@ -89,7 +89,7 @@ export async function startRouter(
     return closing;
   };
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
     healthPort: health?.port,
     setAgents: (agents) => directory.setAgents(agents),
     close,
@@ -153,14 +153,4 @@ function pathRefusal(path: SessionPath | PathProblem): ReplPoolError | undefined
     default:
       return undefined;
   }
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }

@@ -1,7 +1,7 @@
-import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { type Listen, ReplPoolError } from '@replpool/protocol';
 import { closeServer } from './close-server.ts';
+import { listen } from './listen.ts';
 import { sendProblem, toReplPoolError } from './problem.ts';
 import { pathOf } from './request-path.ts';
 
@@ -20,17 +20,14 @@ export interface HealthServer extends AsyncDisposable {
 }
 
 /** Serves `/healthz`, `/readyz` and `/metrics` without authentication, apart from the port that clients reach. */
-export async function serveHealth(listen: Listen, source: HealthSource): Promise<HealthServer> {
+export async function serveHealth(at: Listen, source: HealthSource): Promise<HealthServer> {
   const server = createServer((request, response) => {
     answer(pathOf(request), request.method ?? '', source, response).catch((error: unknown) =>
       sendProblem(response, toReplPoolError(error)),
     );
   });
-  server.listen(listen.port, listen.host);
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('health is served on no port');
-  return { port: address.port, [Symbol.asyncDispose]: () => closeServer(server, CLOSE_MS) };
+  const port = await listen(server, at);
+  return { port, [Symbol.asyncDispose]: () => closeServer(server, CLOSE_MS) };
 }
 
 const paths = new Set(['/healthz', '/readyz', '/metrics']);

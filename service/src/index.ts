@@ -1,8 +1,10 @@
 export { AgentStream, type StreamListener } from './agent-stream.ts';
 export { type Backoff, backoffMs } from './backoff.ts';
 export { closeServer } from './close-server.ts';
+export { hasErrno } from './errno.ts';
 export { type HealthServer, type HealthSource, serveHealth } from './health.ts';
 export { announcedTooLarge, BODY_LIMIT, bodyTooLarge, readBytes, readJson } from './json-body.ts';
+export { listen, REQUEST_TIMEOUT_MS } from './listen.ts';
 export { findPool, isPool, resolvePool, summarizePools } from './pools.ts';
 export { refuseUpgrade, sendProblem, toReplPoolError } from './problem.ts';
 export { type ProcessInput, readProcessInput } from './process-input.ts';

@@ -1,6 +1,7 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { PROBLEM_CONTENT_TYPE, ReplPoolError } from '@replpool/protocol';
+import { hasErrno } from './errno.ts';
 
 /** How long a client that still sends a refused body is listened to, so that it can read why (RFC 9112 section 9.6). */
 const LINGER_MS = 1_000;
@@ -8,7 +9,7 @@ const LINGER_MS = 1_000;
 /** Any error as one of the registry; what is not one is INTERNAL, and its text stays in our log. */
 export function toReplPoolError(error: unknown): ReplPoolError {
   if (error instanceof ReplPoolError) return error;
-  if (isDiskFull(error)) {
+  if (hasErrno(error, 'ENOSPC', 'EDQUOT')) {
     return new ReplPoolError('INTERNAL', 'a file could not be written', {
       why: 'There is no space left on the disk.',
       how: 'Delete files or sessions that are not needed any more, or give the pool more disk.',
@@ -62,8 +63,4 @@ function linger({ req }: ServerResponse): void {
   req.once('close', () => clearTimeout(timer));
   req.once('end', () => clearTimeout(timer));
   req.resume();
-}
-
-function isDiskFull(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
 }

@@ -1,8 +1,16 @@
-import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { type AgentConfig, chooseSubprotocol, invalidRequest, ReplPoolError } from '@replpool/protocol';
-import { closeServer, type HealthSource, pathOf, refuseUpgrade, serveHealth, toReplPoolError } from '@replpool/service';
+import {
+  closeServer,
+  type HealthSource,
+  listen,
+  pathOf,
+  REQUEST_TIMEOUT_MS,
+  refuseUpgrade,
+  serveHealth,
+  toReplPoolError,
+} from '@replpool/service';
 import type { Logger } from 'pino';
 import { openCgroups } from './cgroup/open-cgroups.ts';
 import { authorizer, createApp, type IsAuthorized } from './http/app.ts';
@@ -30,8 +38,6 @@ export interface AgentEvents {
   lost(error: Error): void;
 }
 
-/** An upload may take its time; the default of five minutes would cut it. */
-const REQUEST_TIMEOUT_MS = 3_600_000;
 /** Answers under way get this long at the end, when all sessions have ended. */
 const CLOSE_MS = 1_000;
 
@@ -72,6 +78,7 @@ export async function startAgent(config: AgentConfig, log: Logger, events: Agent
       link.created(session);
     },
     changed: (session) => link.changed(session),
+    draining: () => link.readinessChanged(),
     gone: (id, reason) => {
       if (reason !== 'deleted' && reason !== 'expired') metrics.lost(reason);
       link.gone(id, reason);
@@ -110,16 +117,15 @@ export async function startAgent(config: AgentConfig, log: Logger, events: Agent
       }),
     );
   }
-  const health = config.health && started.use(await serveHealth(config.health, healthOf(sessions, metrics)));
-  const port = await listen(config, { sessions, link, metrics, log }, started);
+  const source = healthOf(sessions, metrics);
+  const health = config.health && started.use(await serveHealth(config.health, source));
+  const port = await serve(config, { sessions, link, metrics, health: source, log }, started);
   const running = started.move();
   return {
     port,
     healthPort: health?.port,
     drain: async () => {
       sessions.drain();
-      // At once, so that routers ask another agent.
-      link.readinessChanged();
       await sessions.emptied(AbortSignal.timeout(config.spec.update.drainSeconds * 1000));
     },
     close: async () => {
@@ -139,9 +145,9 @@ function healthOf(sessions: Sessions, metrics: AgentMetrics): HealthSource {
   };
 }
 
-async function listen(
+async function serve(
   config: AgentConfig,
-  parts: { sessions: Sessions; link: LinkStream; metrics: AgentMetrics; log: Logger },
+  parts: { sessions: Sessions; link: LinkStream; metrics: AgentMetrics; health: HealthSource; log: Logger },
   started: AsyncDisposableStack,
 ): Promise<number> {
   const isAuthorized = authorizer(config.token);
@@ -157,17 +163,14 @@ async function listen(
       refuseUpgrade(socket, toReplPoolError(error));
     }
   });
-  server.listen(config.listen.port, config.listen.host);
-  await once(server, 'listening');
+  const port = await listen(server, config.listen);
   started.defer(async () => {
     channels.close();
     // The routers' streams would hold it open.
     parts.link[Symbol.dispose]();
     await closeServer(server, CLOSE_MS);
   });
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the agent listens on no port');
-  return address.port;
+  return port;
 }
 
 function admitChannel(request: IncomingMessage, isAuthorized: IsAuthorized, sessions: Sessions): Session {

@@ -27,6 +27,8 @@ const EXPIRY_CHECK_MS = 1000;
 export interface SessionsObserver {
   created(session: Session, warm: boolean, seconds: number): void;
   changed(session: Session): void;
+  /** No session is admitted any more: told at once, so that routers ask another agent. */
+  draining(): void;
   gone(id: string, reason: SessionGoneReason): void;
   executed(outcome: Execution): void;
   output(bytes: number): void;
@@ -124,6 +126,7 @@ export class Sessions {
   /** From now on no session is admitted; those that there are stay as usable as they were. */
   drain(): void {
     this.#draining = true;
+    this.#observer.draining();
   }
 
   /** Resolves when no session is left, or at the signal. */

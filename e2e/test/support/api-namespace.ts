@@ -1,17 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { KubeConfig } from '@kubernetes/client-node';
 import { ApiClient, isRecord } from '@replpool/operator';
-
-export function clusterConfig(): KubeConfig {
-  const config = new KubeConfig();
-  config.loadFromFile(process.env.KUBECONFIG ?? '/var/lib/e2e-cluster/admin.conf');
-  return config;
-}
+import { kubeConfig } from './cluster.ts';
 
 /** A client without anything between, and a namespace that goes with the test. */
 export class TestNamespace implements AsyncDisposable {
   readonly name = `api-${randomBytes(4).toString('hex')}`;
-  readonly config = clusterConfig();
+  readonly config = kubeConfig;
   readonly client = new ApiClient(this.config);
 
   static async create(): Promise<TestNamespace> {

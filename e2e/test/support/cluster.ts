@@ -1,7 +1,7 @@
 import { ApiException, CustomObjectsApi, KubeConfig } from '@kubernetes/client-node';
 
 /** The cluster of $KUBECONFIG. */
-const kubeConfig = new KubeConfig();
+export const kubeConfig = new KubeConfig();
 kubeConfig.loadFromDefault();
 
 export const customObjects: CustomObjectsApi = kubeConfig.makeApiClient(CustomObjectsApi);

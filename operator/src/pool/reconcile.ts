@@ -142,8 +142,8 @@ export class Reconciler {
   ): Promise<void> {
     const status = statusOf(pool, seen, facts, new Date().toISOString());
     if (isSameStatus(pool.status, status)) return;
-    const { name, namespace } = pool.metadata;
-    const metadata = { name, ...(namespace !== undefined && { namespace }) };
+    const { name, namespace } = pool;
+    const metadata = { name, namespace };
     await apply(this.#options.client, resources.replPools, { metadata, status }, { subresource: 'status', signal });
   }
 }

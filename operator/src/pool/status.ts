@@ -1,4 +1,5 @@
 import type { ReplPool } from '@replpool/protocol';
+import { canonicalJson } from '../canonical-json.ts';
 import { agentSelector } from '../specs/labels.ts';
 import { conditionsOf, mergeConditions, type PoolFacts } from './conditions.ts';
 import { isLive, type PodView } from './pod-view.ts';
@@ -46,16 +47,5 @@ function sessionsOf(live: readonly PodView[], perPod: number): NonNullable<PoolS
 
 /** Whether a status says what is there already: then nothing is written, and nobody is woken. */
 export function isSameStatus(before: PoolStatus, now: PoolStatus): boolean {
-  return JSON.stringify(sorted(before)) === JSON.stringify(sorted(now));
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([, each]) => each !== undefined)
-      .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, each]) => [key, sorted(each)]),
-  );
+  return canonicalJson(before) === canonicalJson(now);
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { V1Pod } from '@kubernetes/client-node';
+import { canonicalJson } from '../canonical-json.ts';
 import type { Pool } from './owned.ts';
 import { agentPod, type PodSettings } from './pod.ts';
 
@@ -10,16 +11,7 @@ export function revisionOf(pool: Pool, settings: PodSettings): string {
   // What the agent reads at its start counts as the pod itself does; how many pods there are, and how they are replaced, does not.
   const config = { runtime, templates, sessions, checkpoints, isolation, network };
   return createHash('sha256')
-    .update(sorted({ pod: pod.spec, labels: pod.metadata?.labels, config }))
+    .update(canonicalJson({ pod: pod.spec, labels: pod.metadata?.labels, config }))
     .digest('hex')
     .slice(0, 10);
-}
-
-/** JSON with the fields of each object in the order of their names: the API server may give them in another. */
-function sorted(value: unknown): string {
-  return JSON.stringify(value, (_key, each: unknown) =>
-    typeof each === 'object' && each !== null && !Array.isArray(each)
-      ? Object.fromEntries(Object.entries(each).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : each,
-  );
 }

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { hasErrno } from '@replpool/service';
 import { keyedNumber } from './cgroup-file.ts';
-import { endTrees, hasErrno } from './tree.ts';
+import { endTrees } from './tree.ts';
 import type { CgroupLimits, CgroupVersion, Controller, UsageFile } from './version.ts';
 
 /** What all processes of a cgroup use together; absent is what the kernel does not count. */

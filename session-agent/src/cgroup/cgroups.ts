@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { hasErrno } from '@replpool/service';
 import { Cgroup, distinctFolders } from './cgroup.ts';
 import type { Prepared } from './prepare.ts';
 import { endTrees, removeEmptyTree } from './tree.ts';
@@ -68,6 +69,6 @@ function isAlive(pid: number): boolean {
     return true;
   } catch (error) {
     // EPERM: somebody else's.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return hasErrno(error, 'EPERM');
   }
 }

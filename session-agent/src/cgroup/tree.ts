@@ -1,16 +1,13 @@
 import { readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hasErrno } from '@replpool/service';
 import { parseProcesses } from './cgroup-file.ts';
 
 /** How long processes may take to end after SIGKILL; one in an uninterruptible call takes as long as that call. */
 const END_MS = 10_000;
 const FIRST_PAUSE_MS = 1;
 const LONGEST_PAUSE_MS = 50;
-
-export function hasErrno(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
-}
 
 /** A cgroup that is gone, or goes while we look (ENODEV), is what we wanted. */
 function isGone(error: unknown): boolean {

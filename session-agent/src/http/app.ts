@@ -8,7 +8,7 @@ import {
   openApiDocument,
   ReplPoolError,
 } from '@replpool/protocol';
-import { notServed, pathOf } from '@replpool/service';
+import { type HealthSource, notServed, pathOf } from '@replpool/service';
 import express, { type Express } from 'express';
 import type { Logger } from 'pino';
 import type { AgentMetrics } from '../metrics.ts';
@@ -38,9 +38,10 @@ export function createApp(parts: {
   sessions: Sessions;
   link: LinkStream;
   metrics: AgentMetrics;
+  health: HealthSource;
   log: Logger;
 }): Express {
-  const { pool, isAuthorized, sessions, link, metrics, log } = parts;
+  const { pool, isAuthorized, sessions, link, metrics, health, log } = parts;
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -48,11 +49,13 @@ export function createApp(parts: {
     response.json({ status: 'ok' });
   });
   app.get('/readyz', (_request, response) => {
-    if (!sessions.warmedOnce) throw new ReplPoolError('WARMING', 'no template has warmed up yet');
+    const refused = health.notReady();
+    if (refused !== undefined) throw refused;
     response.json({ status: 'ok' });
   });
   app.get('/metrics', async (_request, response) => {
-    response.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+    const { contentType, text } = await health.metrics();
+    response.type(contentType).send(text);
   });
   app.get('/openapi.json', (_request, response) => {
     response.json(openApiDocument());
@@ -65,8 +68,6 @@ export function createApp(parts: {
   app.use(link.routes());
   app.post(INTERNAL_DRAIN_PATH, (_request, response) => {
     sessions.drain();
-    // At once, so that routers ask another agent.
-    link.readinessChanged();
     response.json(sessions.capacity());
   });
   app.get(INTERNAL_METRICS_PATH, async (_request, response) => {

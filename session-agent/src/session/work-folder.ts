@@ -4,6 +4,7 @@ import { type FileHandle, lstat, mkdir, open, readdir, readlink, rename, rm, sta
 import { dirname, join, relative, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type FileEntry, invalidRequest, ReplPoolError } from '@replpool/protocol';
+import { hasErrno } from '@replpool/service';
 
 const FOLDER = constants.O_RDONLY | constants.O_DIRECTORY;
 
@@ -113,7 +114,7 @@ export class WorkFolder {
       try {
         const next = `/proc/self/fd/${parent.fd}/${part}`;
         await mkdir(next).catch((error: unknown) => {
-          if (!hasCode(error, 'EEXIST')) throw asPathError(error, path);
+          if (!hasErrno(error, 'EEXIST')) throw asPathError(error, path);
         });
         folder = await open(next, FOLDER).catch((cause: unknown) => {
           throw asPathError(cause, path);
@@ -171,17 +172,17 @@ function limited(maxBytes: number): (source: AsyncIterable<Buffer>) => AsyncGene
 
 /** What the path is to blame for, as an error of the registry. */
 function asPathError(error: unknown, path: string): unknown {
-  if (hasCode(error, 'EISDIR') || hasCode(error, 'ENOTEMPTY')) return invalidRequest('path', `${path} is a folder`);
-  if (hasCode(error, 'ENOTDIR') || hasCode(error, 'ENOENT') || hasCode(error, 'ELOOP')) {
+  if (hasErrno(error, 'EISDIR', 'ENOTEMPTY')) return invalidRequest('path', `${path} is a folder`);
+  if (hasErrno(error, 'ENOTDIR', 'ENOENT', 'ELOOP')) {
     return invalidRequest('path', `a part of ${path} is not a folder`);
   }
-  return hasCode(error, 'ENAMETOOLONG') ? invalidRequest('path', 'longer than the file system takes') : error;
+  return hasErrno(error, 'ENAMETOOLONG') ? invalidRequest('path', 'longer than the file system takes') : error;
 }
 
 /** For what the code may remove, or forbid us to look at, while we look. */
 function unlessGone<T>(instead: T): (error: unknown) => T {
   return (error) => {
-    if (['ENOENT', 'ENOTDIR', 'EACCES', 'ENAMETOOLONG'].some((code) => hasCode(error, code))) return instead;
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ENAMETOOLONG')) return instead;
     throw error;
   };
 }
@@ -190,10 +191,6 @@ function typeOf(status: Stats): FileEntry['type'] {
   if (status.isSymbolicLink()) return 'symlink';
   if (status.isFile()) return 'file';
   return status.isDirectory() ? 'directory' : 'other';
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }
 
 function notFound(path: string, cause?: unknown): ReplPoolError {

@@ -1,5 +1,6 @@
 import { constants, openSync, readSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { hasErrno } from '@replpool/service';
 
 /** As much as a worker asks the kernel to hold in its FIFO (F_SETPIPE_SZ); one read empties it. */
 const PIPE_BYTES = 256 * 1024;
@@ -61,7 +62,7 @@ export class OutputPipe implements Disposable {
     try {
       return readSync(this.#fd, scratch, 0, scratch.length, null);
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return 0;
+      if (hasErrno(error, 'EAGAIN')) return 0;
       throw error;
     }
   }

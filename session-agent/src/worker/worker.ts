@@ -212,7 +212,6 @@ export class Worker {
    * sure to come, for `kill` takes every process that could hold the other side open.
    */
   #ended(status: ExitStatus): void {
-    this.#exit = status;
     void this.kill();
     const { oomKills, cpuMs } = this.#final;
     const exit = { ...status, oom: status.signal === 'SIGKILL' && oomKills > 0, cpuMs };
