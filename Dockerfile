@@ -1,4 +1,4 @@
-# The images of ReplPool: targets `agent` and `router`.
+# The images of ReplPool: targets `agent`, `router` and `operator`.
 #
 #   docker build --target agent --build-arg REQUIREMENTS="numpy pandas" -t my/agent .
 #
@@ -17,23 +17,29 @@ WORKDIR /opt/replpool
 COPY package.json package-lock.json ./
 COPY protocol/package.json protocol/
 COPY service/package.json service/
+COPY kube/package.json kube/
 COPY session-agent/package.json session-agent/
 COPY router/package.json router/
+COPY operator/package.json operator/
 
 FROM sources AS build
 RUN npm ci --ignore-scripts --no-audit --no-fund --include-workspace-root \
-      --workspace=@replpool/session-agent --workspace=@replpool/router
+      --workspace=@replpool/session-agent --workspace=@replpool/router --workspace=@replpool/operator
 COPY tsconfig.base.json ./
 COPY protocol/tsconfig.json protocol/
 COPY protocol/src protocol/src
 COPY service/tsconfig.json service/
 COPY service/src service/src
+COPY kube/tsconfig.json kube/
+COPY kube/src kube/src
 COPY session-agent/tsconfig.json session-agent/
 COPY session-agent/src session-agent/src
 COPY router/tsconfig.json router/
 COPY router/src router/src
-RUN npx tsc -b session-agent router \
- && find protocol service session-agent router -name node_modules -prune -o \
+COPY operator/tsconfig.json operator/
+COPY operator/src operator/src
+RUN npx tsc -b session-agent router operator \
+ && find protocol service kube session-agent router operator -name node_modules -prune -o \
       \( -name '*.d.ts' -o -name '*.map' -o -name .tsbuildinfo \) -type f -exec rm {} +
 
 # --- what each program needs of node_modules
@@ -44,7 +50,7 @@ COPY LICENSE ./
 COPY --from=build /opt/replpool/protocol/dist protocol/dist
 COPY --from=build /opt/replpool/service/dist service/dist
 COPY --from=build /opt/replpool/session-agent/dist session-agent/dist
-RUN rm -rf package-lock.json router
+RUN rm -rf package-lock.json kube router operator
 
 FROM sources AS router-modules
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund --workspace=@replpool/router \
@@ -52,8 +58,19 @@ RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund --workspace=@replpoo
 COPY LICENSE openapi.json ./
 COPY --from=build /opt/replpool/protocol/dist protocol/dist
 COPY --from=build /opt/replpool/service/dist service/dist
+COPY --from=build /opt/replpool/kube/dist kube/dist
 COPY --from=build /opt/replpool/router/dist router/dist
-RUN rm -rf package-lock.json session-agent
+RUN rm -rf package-lock.json session-agent operator
+
+FROM sources AS operator-modules
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund --workspace=@replpool/operator \
+ && find node_modules \( -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.map' \) -type f -delete
+COPY LICENSE ./
+COPY --from=build /opt/replpool/protocol/dist protocol/dist
+COPY --from=build /opt/replpool/service/dist service/dist
+COPY --from=build /opt/replpool/kube/dist kube/dist
+COPY --from=build /opt/replpool/operator/dist operator/dist
+RUN rm -rf package-lock.json session-agent router
 
 # --- the worker's environment
 FROM ${BASE} AS python-base
@@ -101,3 +118,12 @@ ENV NODE_ENV=production HOME=/tmp
 USER 65532:65532
 ENTRYPOINT ["node", "/opt/replpool/router/dist/main.js"]
 CMD ["--config", "/etc/replpool/router.json"]
+
+FROM ${BASE} AS operator
+LABEL org.opencontainers.image.title="ReplPool operator" org.opencontainers.image.licenses=MIT
+COPY --from=operator-modules /opt/replpool /opt/replpool
+WORKDIR /opt/replpool
+ENV NODE_ENV=production HOME=/tmp
+USER 65532:65532
+ENTRYPOINT ["node", "/opt/replpool/operator/dist/main.js"]
+CMD ["--config", "/etc/replpool/operator.json"]

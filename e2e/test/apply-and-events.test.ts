@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { apply, classify, create, EventRecorder, isRecord, remove, resources } from '@replpool/operator';
+import { apply, classify, create, isRecord, remove, resources } from '@replpool/kube';
+import { EventRecorder } from '@replpool/operator';
 import { pino } from 'pino';
 import { TestNamespace, until } from './support/api-namespace.ts';
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { ApiClient, Election, type Ended, leaseStore } from '@replpool/operator';
+import { ApiClient } from '@replpool/kube';
+import { Election, type Ended, leaseStore } from '@replpool/operator';
 import { pino } from 'pino';
 import { TestNamespace, until } from './support/api-namespace.ts';
 import { ApiServerProxy } from './support/api-server-proxy.ts';

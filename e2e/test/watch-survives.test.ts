@@ -9,7 +9,7 @@ import {
   systemClock,
   WatchMetrics,
   watchOnce,
-} from '@replpool/operator';
+} from '@replpool/kube';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { TestNamespace, until } from './support/api-namespace.ts';

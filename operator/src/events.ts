@@ -1,10 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { type ApiClient, type Clock, classify, type KubeObject, pathOf, resources, systemClock } from '@replpool/kube';
 import type { Logger } from 'pino';
-import type { ApiClient } from './api/client.ts';
-import { classify } from './api/errors.ts';
-import type { KubeObject } from './api/object.ts';
-import { pathOf, resources } from './api/resource.ts';
-import { type Clock, systemClock } from './clock.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 export interface Transition {

@@ -1,9 +1,3 @@
-export { ApiClient, type Call, type Query } from './api/client.ts';
-export { ApiError, classify, type Failure, NoAnswerError } from './api/errors.ts';
-export { isRecord, type KubeObject, keyOf, type ObjectMeta, toKubeObject } from './api/object.ts';
-export { apiVersionOf, pathOf, type Resource, resources } from './api/resource.ts';
-export { apply, create, type Desired, FIELD_MANAGER, type RemoveOptions, remove } from './apply.ts';
-export { type Clock, pause, systemClock } from './clock.ts';
 export { type OperatorConfig, operatorConfigSchema } from './config.ts';
 export { EventRecorder, type EventRecorderOptions, type Transition } from './events.ts';
 export { ELECTION_TIMES, Election, type ElectionTimes, type Ended, LeadershipLostError } from './leader/election.ts';
@@ -19,6 +13,3 @@ export { objectName, type Pool } from './specs/owned.ts';
 export { agentPod, type PodSettings } from './specs/pod.ts';
 export { revisionOf } from './specs/revision.ts';
 export { TokenBucket } from './token-bucket.ts';
-export { Collection, type CollectionOptions, type Handlers } from './watch/collection.ts';
-export { type Connection, SilentError, watchOnce } from './watch/connection.ts';
-export { WatchMetrics } from './watch/watch-metrics.ts';

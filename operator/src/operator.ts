@@ -1,12 +1,9 @@
 import type { KubeConfig } from '@kubernetes/client-node';
+import { ApiClient, Collection, keyOf, resources, systemClock, WatchMetrics } from '@replpool/kube';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { Agents } from './agents/agents.ts';
 import { Tokens } from './agents/tokens.ts';
-import { ApiClient } from './api/client.ts';
-import { keyOf } from './api/object.ts';
-import { resources } from './api/resource.ts';
-import { systemClock } from './clock.ts';
 import type { OperatorConfig } from './config.ts';
 import { EventRecorder } from './events.ts';
 import { Election } from './leader/election.ts';
@@ -21,8 +18,6 @@ import { QueueMetrics } from './queue/queue-metrics.ts';
 import { WorkQueue } from './queue/work-queue.ts';
 import { runWorkers } from './queue/workers.ts';
 import { POOL_LABEL } from './specs/labels.ts';
-import { Collection } from './watch/collection.ts';
-import { WatchMetrics } from './watch/watch-metrics.ts';
 
 /** Pools that are worked on at once. */
 const WORKERS = 4;

@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts';
+import type { Clock } from '@replpool/kube';
 
 /** A bucket of `burst` tokens that gains `perSecond`; it may go into debt, which is a delay. */
 export class TokenBucket {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Clock } from '../src/clock.ts';
+import type { Clock } from '@replpool/kube';
 import { Expectations } from '../src/pool/expectations.ts';
 
 describe('what the operator did and has not seen', () => {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { ApiError } from '@replpool/kube';
 import fc from 'fast-check';
 import { pino } from 'pino';
-import { ApiError, ELECTION_TIMES, Election, LeadershipLostError, type LeaseStore } from '../src/index.ts';
+import { ManualClock, turn } from '../../kube/test/manual-clock.ts';
+import { ELECTION_TIMES, Election, LeadershipLostError, type LeaseStore } from '../src/index.ts';
 import { type LeaseRecord, moveOf, observe } from '../src/leader/candidacy.ts';
-import { ManualClock, turn } from './manual-clock.ts';
 
 const log = pino({ level: 'silent' });
 const conflict = (reason: string) => new ApiError(409, { reason }, 'PUT lease');

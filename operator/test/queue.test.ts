@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
+import { ManualClock, turn } from '../../kube/test/manual-clock.ts';
 import { QueueMetrics, RateLimiter, runWorkers, WorkQueue } from '../src/index.ts';
-import { ManualClock, turn } from './manual-clock.ts';
 
 const log = pino({ level: 'silent' });
 const plain = { perKey: { firstMs: 5, longestMs: 1_000_000, jitter: 0 } };

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { ApiClient, isRecord } from '@replpool/operator';
+import { ApiClient, isRecord } from '@replpool/kube';
 import { kubeConfig } from './cluster.ts';
 
 /** A client without anything between, and a namespace that goes with the test. */

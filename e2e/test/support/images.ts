@@ -4,9 +4,9 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-export type Image = 'agent' | 'router';
+export type Image = 'agent' | 'router' | 'operator';
 
-/** The image's name: of `$AGENT_IMAGE` or `$ROUTER_IMAGE`, else built from the working tree and copied to the nodes by `e2e/images`. */
+/** The image's name: of `$AGENT_IMAGE`, `$ROUTER_IMAGE` or `$OPERATOR_IMAGE`, else built from the working tree and copied to the nodes by `e2e/images`. */
 export async function image(name: Image): Promise<string> {
   const given = process.env[`${name.toUpperCase()}_IMAGE`];
   if (given !== undefined) return given;

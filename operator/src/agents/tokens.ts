@@ -1,7 +1,5 @@
+import { type ApiClient, classify, pathOf, resources } from '@replpool/kube';
 import { z } from 'zod';
-import type { ApiClient } from '../api/client.ts';
-import { classify } from '../api/errors.ts';
-import { pathOf, resources } from '../api/resource.ts';
 import { secretName } from '../specs/config-secret.ts';
 import type { Pool } from '../specs/owned.ts';
 

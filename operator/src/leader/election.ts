@@ -1,6 +1,5 @@
+import { type Clock, classify, pause, systemClock } from '@replpool/kube';
 import type { Logger } from 'pino';
-import { classify } from '../api/errors.ts';
-import { type Clock, pause, systemClock } from '../clock.ts';
 import { type LeaseRecord, moveOf, type Observation, observe } from './candidacy.ts';
 import type { LeaseContent, LeaseStore } from './lease.ts';
 

@@ -1,7 +1,4 @@
-import type { ApiClient } from '../api/client.ts';
-import { classify } from '../api/errors.ts';
-import { isRecord, toKubeObject } from '../api/object.ts';
-import { pathOf, resources } from '../api/resource.ts';
+import { type ApiClient, classify, isRecord, pathOf, resources, toKubeObject } from '@replpool/kube';
 import type { LeaseRecord } from './candidacy.ts';
 
 export interface LeaseContent {

@@ -1,7 +1,4 @@
-import type { ApiClient } from '../api/client.ts';
-import { classify } from '../api/errors.ts';
-import { resources } from '../api/resource.ts';
-import { create, type Desired } from '../apply.ts';
+import { type ApiClient, classify, create, type Desired, resources } from '@replpool/kube';
 import type { EventRecorder } from '../events.ts';
 import { agentPod, type PodSettings } from '../specs/pod.ts';
 import type { PoolFacts } from './conditions.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '@replpool/kube';
 
 /** What was not seen after so long never came; the next look at the API server decides. */
 const FORGOTTEN_MS = 300_000;

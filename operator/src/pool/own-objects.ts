@@ -1,9 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { ApiClient } from '../api/client.ts';
-import { classify } from '../api/errors.ts';
-import { pathOf, type Resource, resources } from '../api/resource.ts';
-import { apply, create, type Desired } from '../apply.ts';
-import type { Clock } from '../clock.ts';
+import {
+  type ApiClient,
+  apply,
+  type Clock,
+  classify,
+  create,
+  type Desired,
+  pathOf,
+  type Resource,
+  resources,
+} from '@replpool/kube';
 import { configSecret, secretName } from '../specs/config-secret.ts';
 import { agentService, disruptionBudget, networkPolicy, serviceAccount } from '../specs/objects.ts';
 import type { Pool } from '../specs/owned.ts';

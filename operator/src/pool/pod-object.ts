@@ -1,5 +1,5 @@
+import { type KubeObject, toKubeObject } from '@replpool/kube';
 import { z } from 'zod';
-import { type KubeObject, toKubeObject } from '../api/object.ts';
 
 const conditionSchema = z.object({
   type: z.string(),

@@ -1,4 +1,4 @@
-import { keyOf } from '../api/object.ts';
+import { keyOf } from '@replpool/kube';
 import { POOL_LABEL } from '../specs/labels.ts';
 import type { PodObject } from './pod-object.ts';
 

@@ -1,5 +1,5 @@
+import type { KubeObject } from '@replpool/kube';
 import { parse, type ReplPool, replPoolSchema } from '@replpool/protocol';
-import type { KubeObject } from '../api/object.ts';
 import type { Pool } from '../specs/owned.ts';
 
 /** A ReplPool in the operator's store. */

@@ -1,6 +1,5 @@
+import { apply, resources } from '@replpool/kube';
 import type { Tokens } from '../agents/tokens.ts';
-import { resources } from '../api/resource.ts';
-import { apply } from '../apply.ts';
 import type { Reconciled } from '../queue/workers.ts';
 import { REVISION_LABEL } from '../specs/labels.ts';
 import { AGENT_PORT } from '../specs/owned.ts';

@@ -1,8 +1,6 @@
+import { type ApiClient, apply, remove, resources } from '@replpool/kube';
 import type { Logger } from 'pino';
 import type { Agents } from '../agents/agents.ts';
-import type { ApiClient } from '../api/client.ts';
-import { resources } from '../api/resource.ts';
-import { apply, remove } from '../apply.ts';
 import type { EventRecorder } from '../events.ts';
 import type { Expectations } from './expectations.ts';
 import { DRAIN_UNTIL_ANNOTATION } from './observe.ts';

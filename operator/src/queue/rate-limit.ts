@@ -1,5 +1,5 @@
+import type { Clock } from '@replpool/kube';
 import { type Backoff, backoffMs } from '@replpool/service';
-import type { Clock } from '../clock.ts';
 import { TokenBucket } from '../token-bucket.ts';
 
 /** client-go's DefaultControllerRateLimiter: 5 ms doubling to 1,000 s a key, 10 a second with bursts of 100 over all. */

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '../clock.ts';
+import { type Clock, systemClock } from '@replpool/kube';
 import type { QueueMetrics } from './queue-metrics.ts';
 import { type RateLimit, RateLimiter } from './rate-limit.ts';
 

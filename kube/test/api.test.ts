@@ -1,23 +1,16 @@
 import assert from 'node:assert/strict';
-import { pino } from 'pino';
-import { isTold, shortened } from '../src/events.ts';
 import {
   ApiError,
   apply,
   classify,
-  EventRecorder,
   type Failure,
   NoAnswerError,
   pathOf,
   remove,
   resources,
-  TokenBucket,
   toKubeObject,
 } from '../src/index.ts';
 import { FakeApiServer, pod } from './fake-api-server.ts';
-import { ManualClock } from './manual-clock.ts';
-
-const log = pino({ level: 'silent' });
 
 describe('an answer of the API server', () => {
   it('is classified by what a reconcile can do about it', () => {
@@ -79,65 +72,5 @@ describe('the client', () => {
     server.answer = () => ({ status: 404, body: { reason: 'NotFound', message: 'no x' } });
     await assert.rejects(server.client.request({ path: '/x' }), { name: 'ApiError', message: 'GET /x: 404 no x' });
     assert.equal(await remove(server.client, resources.pods, pod('a', '1')), false);
-  });
-});
-
-describe('events', () => {
-  it('have notes of at most 1,024 bytes, cut between characters', () => {
-    assert.equal(shortened('x'.repeat(1_024)), 'x'.repeat(1_024));
-    assert.equal(Buffer.byteLength(shortened('x'.repeat(1_025))), 1_024);
-    for (const note of ['é'.repeat(600), `x${'é'.repeat(600)}`, '😀'.repeat(300)]) {
-      assert.match(shortened(note), /^x?(é+|😀+)…$/u);
-      assert.ok(Buffer.byteLength(shortened(note)) <= 1_024);
-    }
-  });
-
-  it('of one transition are one event that counts, told at 2, 4, 8 …', async () => {
-    await using server = await FakeApiServer.start();
-    server.answer = () => ({ body: pod('a', '1') });
-    await using recorder = new EventRecorder({ client: server.client, log, instance: 'op-1' });
-    const transition = { type: 'Warning', reason: 'Failed', action: 'CreatePod', note: 'no quota' } as const;
-    for (let count = 0; count < 9; count++) {
-      recorder.record(pod('a', '1'), transition);
-      await recorder.settled();
-    }
-    recorder.record(pod('a', '1'), { ...transition, note: 'something else' });
-    await recorder.settled();
-    const verbs = server.requests.map((it) => it.split(' ')[0]);
-    assert.deepEqual(verbs, ['POST', 'PATCH', 'PATCH', 'PATCH', 'POST']);
-    assert.deepEqual([1, 2, 3, 4, 5, 8].filter(isTold), [1, 2, 4, 8]);
-  });
-
-  it('never fail who records them, and not more than 25 an object go out at once', async () => {
-    await using server = await FakeApiServer.start();
-    await using recorder = new EventRecorder({
-      client: server.client,
-      log,
-      instance: 'op-1',
-      clock: new ManualClock(),
-    });
-    for (let count = 0; count < 100; count++) {
-      recorder.record(pod('a', '1'), { type: 'Normal', reason: 'R', action: 'A', note: `note ${count}` });
-    }
-    await recorder.settled();
-    assert.equal(server.requests.length, 25);
-  });
-});
-
-describe('a token bucket', () => {
-  it('fills with time up to its burst', () => {
-    const clock = new ManualClock();
-    const bucket = new TokenBucket(clock, 2, 3);
-    assert.deepEqual(
-      [1, 2, 3, 4].map(() => bucket.take()),
-      [true, true, true, false],
-    );
-    clock.advance(500);
-    assert.deepEqual([bucket.take(), bucket.take()], [true, false]);
-    clock.advance(60_000);
-    assert.deepEqual(
-      [1, 2, 3, 4, 5].map(() => bucket.reserve()),
-      [0, 0, 0, 500, 1_000],
-    );
   });
 });
