@@ -87,7 +87,8 @@ ENV PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_I
 COPY worker/pyproject.toml /src/
 RUN python3 -m venv /opt/replpool/python \
  && python3 -c 'import tomllib; print(*tomllib.load(open("/src/pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' >/src/worker.txt \
- && /opt/replpool/python/bin/python -m pip install -r /src/worker.txt
+ && /opt/replpool/python/bin/python -m pip install -r /src/worker.txt \
+ && cp /src/worker.txt /opt/replpool/python/worker.txt
 # pip's own syntax, separated by spaces: packages that sessions of this image find there.
 ARG REQUIREMENTS=""
 RUN if [ -n "${REQUIREMENTS}" ]; then set -f; /opt/replpool/python/bin/python -m pip install -r /src/worker.txt ${REQUIREMENTS}; fi
@@ -103,6 +104,8 @@ FROM python-base AS agent
 LABEL org.opencontainers.image.title="ReplPool session agent" org.opencontainers.image.licenses=MIT
 COPY --from=worker /opt/replpool/python /opt/replpool/python
 COPY --from=agent-modules /opt/replpool /opt/replpool
+# What other containers of an agent's pod run.
+COPY session-agent/pod /opt/replpool
 WORKDIR /opt/replpool
 ENV NODE_ENV=production HOME=/tmp
 USER 65532:65532

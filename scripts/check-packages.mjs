@@ -40,6 +40,18 @@ async function url(dev) {
   throw new Error(`replpool dev ended: ${said}`);
 }
 
+/** kubectl's plugin has all that it needs too; without a cluster it says so. */
+function checkPlugin(plugin, options) {
+  const help = spawnSync(plugin, ['--help'], options);
+  assert.equal(help.status, 0, help.stderr);
+  for (const command of ['status', 'sessions', 'drain', 'report'])
+    assert.match(help.stdout, new RegExp(`^  ${command} `, 'm'));
+  for (const command of [['status'], ['sessions'], ['drain', 'pod'], ['report']]) {
+    const { status, stderr } = spawnSync(plugin, [...command, '--kubeconfig', '/missing'], options);
+    assert.deepEqual([status, /there is no kubeconfig at \/missing/.test(stderr)], [2, true], stderr);
+  }
+}
+
 async function check() {
   mkdirSync(home);
   mkdirSync(place);
@@ -51,6 +63,7 @@ async function check() {
   });
   const replpool = join(place, 'node_modules', '.bin', 'replpool');
   const options = { cwd: place, env: { ...env, XDG_CACHE_HOME: home } };
+  checkPlugin(join(place, 'node_modules', '.bin', 'kubectl-replpool'), { ...options, encoding: 'utf8' });
   const dev = spawn(replpool, ['dev', '--port', '0'], { ...options, stdio: ['ignore', 'pipe', 'inherit'] });
   try {
     const at = await url(dev);

@@ -1,5 +1,5 @@
-/** Exit status of every command: what a script that calls `replpool` may rely on. */
-export const ExitCode = { ok: 0, codeFailed: 1, wrongUse: 2, serviceFailed: 3, interrupted: 130 } as const;
+/** Exit status of every command: what a script that calls `replpool` may rely on. 1 is a no to what was asked: the code failed, a pool is not ready. */
+export const ExitCode = { ok: 0, codeFailed: 1, notReady: 1, wrongUse: 2, serviceFailed: 3, interrupted: 130 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
 /** Ends a command: says what went wrong and how to fix it, and carries the exit status. */

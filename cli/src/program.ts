@@ -1,17 +1,10 @@
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError } from 'commander';
+import { addClusterCommands } from './cluster/commands.ts';
 import { ExitCode, exitCodeOf, failureText } from './failure.ts';
 import { endSignal } from './signals.ts';
 import { type TargetOptions, target } from './target.ts';
-
-function whole(minimum: number, maximum: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < minimum || value > maximum) {
-      throw new InvalidArgumentError(`must be a whole number from ${minimum} to ${maximum}.`);
-    }
-    return value;
-  };
-}
+import { VERSION } from './version.ts';
+import { whole } from './whole.ts';
 
 function collect(value: string, previous: string[]): string[] {
   return [...previous, value];
@@ -29,13 +22,22 @@ function withTarget(command: Command): Command {
     .option('--pool <name>', 'pool of the session (default: the default pool)');
 }
 
-function program(finished: (code: ExitCode) => void): Command {
-  const root = new Command('replpool')
-    .description('Stateful code sessions as a service.')
-    .version('0.1.0')
-    .exitOverride()
-    .showHelpAfterError('(replpool --help shows what there is)');
+/** How the command was called: by its own name, or as kubectl's plugin, which has the commands on a cluster alone. */
+export type Name = 'replpool' | 'kubectl replpool';
 
+function program(name: Name, finished: (code: ExitCode) => void): Command {
+  const isPlugin = name === 'kubectl replpool';
+  const root = new Command(name)
+    .description('Stateful code sessions as a service.')
+    .version(VERSION)
+    .exitOverride()
+    .showHelpAfterError(`(${name} --help shows what there is)`);
+  if (!isPlugin) addOwnCommands(root, finished);
+  addClusterCommands(root, isPlugin, finished);
+  return root;
+}
+
+function addOwnCommands(root: Command, finished: (code: ExitCode) => void): void {
   root
     .command('dev')
     .description('router and agents on this machine, from the ReplPool file that a cluster takes')
@@ -67,15 +69,13 @@ function program(finished: (code: ExitCode) => void): Command {
       const { repl } = await import('./repl/repl.ts');
       finished(await repl({ ...options, target: target(options, process.env) }));
     });
-
-  return root;
 }
 
 /** Runs one command line; resolves with the exit status and has told the user what was wrong. */
-export async function execute(args: readonly string[]): Promise<ExitCode> {
+export async function execute(args: readonly string[], name: Name = 'replpool'): Promise<ExitCode> {
   let code: ExitCode = ExitCode.ok;
   try {
-    await program((result) => {
+    await program(name, (result) => {
       code = result;
     }).parseAsync([...args], { from: 'user' });
     return code;

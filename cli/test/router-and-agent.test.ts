@@ -128,6 +128,38 @@ describe('a router in front of an agent', () => {
     assert.equal(await opened(agent.url, { ...headers, 'replpool-owner': 'ann' }), 'hello');
   });
 
+  it('has the clients of channels come back elsewhere when it goes, with nothing missing between', async () => {
+    const leaving = await startRouter({ ...config, agents: [endpoint], drainDelaySeconds: 0 });
+    const at = (it: Router, from: number) =>
+      new WebSocket(`ws://127.0.0.1:${it.port}/v1/sessions/${id}/channel?from=${from}`, [CHANNEL_JSON], {
+        headers: as('ann'),
+      });
+    await until(async () => (await call(`http://127.0.0.1:${leaving.port}`, 'GET', '/readyz', {})).status === 200);
+    const events: { seq: number; type: string }[] = [];
+    const collect = (data: Buffer): void => {
+      const message = JSON.parse(String(data));
+      if (typeof message.seq === 'number' && message.type !== 'hello') events.push(message);
+    };
+    const before = at(leaving, 0).on('message', collect);
+    await once(before, 'message');
+    before.send(
+      JSON.stringify({ type: 'execute', id: 'x', code: 'import time\nfor i in range(40): print(i); time.sleep(0.02)' }),
+    );
+    await until(() => events.some(({ type }) => type === 'stdout'));
+    const closed = once(before, 'close');
+    const drained = leaving.drain();
+    assert.equal((await closed)[0], 1012);
+    await drained;
+    const next = at(router, events.at(-1)?.seq ?? 0).on('message', collect);
+    await until(() => events.some(({ type }) => type === 'finished'));
+    assert.deepEqual(
+      events.map(({ seq }) => seq),
+      events.map((_, i) => (events[0]?.seq ?? 0) + i),
+    );
+    next.close();
+    await once(next, 'close');
+  });
+
   it('gives an admin who repeats an id the session, and anybody else 403', async () => {
     assert.equal((await ask('root', 'POST', '/v1/sessions', { id })).status, 200);
     assert.equal((await ask('bob', 'POST', '/v1/sessions', { id })).status, 403);

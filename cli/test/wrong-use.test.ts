@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { exitCodeOfStatus } from '../src/client/problem.ts';
 import { ExitCode } from '../src/failure.ts';
 import { exitCodeOfOutcome } from '../src/outcome.ts';
 import { target } from '../src/target.ts';
-import { replpool } from './support/replpool.ts';
+import { VERSION } from '../src/version.ts';
+import { kubectlReplpool, replpool } from './support/replpool.ts';
 
 describe('replpool', () => {
   const wrong: [string, string[], RegExp][] = [
@@ -23,6 +25,8 @@ describe('replpool', () => {
       ['run', '-', '--api-key-file', '/etc/passwd'],
       /what \/etc\/passwd holds is no key/,
     ],
+    ['a duration that is none', ['report', '--since', 'yesterday'], /is written as 90s, 30m, 24h or 7d/],
+    ['an unknown output', ['status', '-o', 'xml'], /Allowed choices are table, wide, json, yaml/],
     ['two keys', ['repl', '--api-key', 'a', '--api-key-file', 'b'], /not both/],
     ['keys that are not there', ['dev', '--api-keys', '/does/not/exist.json'], /cannot read the keys/],
   ];
@@ -39,6 +43,23 @@ describe('replpool', () => {
     const { code, stdout } = await replpool(['--help']);
     assert.equal(code, 0);
     assert.match(stdout, /dev .*\n[\s\S]*run .*\n[\s\S]*repl /);
+  });
+
+  it('is of the version that its package says', async () => {
+    const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as {
+      version: string;
+    };
+    assert.equal(VERSION, version);
+  });
+
+  it("is kubectl's plugin too, with the commands on a cluster alone", async () => {
+    const { code, stdout } = await kubectlReplpool(['--help']);
+    assert.equal(code, 0);
+    assert.match(
+      stdout,
+      /Usage: kubectl replpool [\s\S]*status .*\n[\s\S]*sessions .*\n[\s\S]*drain .*\n[\s\S]*report /,
+    );
+    assert.equal((await kubectlReplpool(['dev'])).code, ExitCode.wrongUse);
   });
 
   it('ends with 3 and says how to start a service where none answers', async () => {

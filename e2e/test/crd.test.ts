@@ -31,10 +31,10 @@ async function dryRun(pool: unknown): Promise<{ spec: unknown }> {
   return answer as { spec: unknown };
 }
 
-const poolOf = (spec: unknown) => ({
+const poolOf = (spec: unknown, name = 'crd-test') => ({
   apiVersion: REPLPOOL_API_VERSION,
   kind: REPLPOOL_KIND,
-  metadata: { name: 'crd-test' },
+  metadata: { name },
   spec,
 });
 
@@ -60,6 +60,15 @@ describe('the CRD', () => {
   it('takes an empty spec', async () => {
     const { spec } = await dryRun(poolOf({}));
     assert.deepEqual(spec, JSON.parse(JSON.stringify(parse(replPoolSchema, poolOf({})).spec)));
+  });
+
+  it('takes names from which the names of all its objects can be made, and no others', async () => {
+    await dryRun(poolOf({}, 'x'.repeat(54)));
+    for (const name of ['x'.repeat(55), 'my.pool']) {
+      const refused = await refusalOf(dryRun(poolOf({}, name)));
+      assert.ok(refused?.message.includes('metadata.name'), refused?.message ?? `${name} is taken`);
+      assert.throws(() => parse(replPoolSchema, poolOf({}, name)), /metadata\.name/);
+    }
   });
 
   describe(`refuses ${wrongSpecs.length} wrong pools, names the field, and replpool dev says no other`, () => {

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Pod } from '@kubernetes/client-node';
+import { ApiClient } from '@replpool/kube';
 import { runOperator } from '@replpool/operator';
 import type { Execution, ReplPool, ReplPoolSpecInput, Session } from '@replpool/protocol';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
+import { AgentClient, tlsOf } from './support/agent-client.ts';
 import { apply } from './support/apply.ts';
 import { kubeConfig } from './support/cluster.ts';
 import { applyCrd } from './support/crd.ts';
@@ -21,6 +23,7 @@ interface Pods {
 describe('the operator', function () {
   this.timeout(300_000);
   let namespace: Namespace;
+  const api = new ApiClient(kubeConfig);
   const stopped = new AbortController();
   let operator: Promise<void>;
 
@@ -30,7 +33,10 @@ describe('the operator', function () {
     namespace = await Namespace.create('pool');
     operator = runOperator(
       kubeConfig,
-      { namespace: namespace.name, instance: 'e2e', agentImage, health: { host: '127.0.0.1', port: 0 } },
+      {
+        ...{ namespace: namespace.name, watchNamespace: namespace.name, release: 'e2e', instance: 'e2e' },
+        ...{ agentImage, health: { host: '127.0.0.1', port: 0 } },
+      },
       pino({ level: process.env.TEST_LOG ?? 'silent' }),
       new Registry(),
       stopped.signal,
@@ -39,6 +45,7 @@ describe('the operator', function () {
   after(async () => {
     stopped.abort();
     await operator;
+    api[Symbol.dispose]();
     await namespace[Symbol.asyncDispose]();
   });
 
@@ -58,16 +65,9 @@ describe('the operator', function () {
   /** Speaks to the agent of a pod as its router does. */
   const agentOf = async (name: string) => {
     const pod = JSON.parse(await kubectl('get', 'pod', name, '-n', namespace.name, '-o', 'json')) as V1Pod;
-    const secret = pod.spec?.volumes?.find((volume) => volume.secret)?.secret?.secretName ?? '';
-    const encoded = await kubectl('get', 'secret', secret, '-n', namespace.name, '-o', 'jsonpath={.data.agent\\.json}');
-    const { token } = JSON.parse(Buffer.from(encoded, 'base64').toString('utf8')) as { token: string };
-    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-    return (path: string, body?: object, method = 'POST') =>
-      fetch(`http://${pod.status?.podIP}:8080${path}`, {
-        method,
-        headers,
-        ...(body && { body: JSON.stringify(body) }),
-      });
+    const as = await tlsOf(api, namespace.name, 'e2e-router-tls');
+    const client = new AgentClient(pod.status?.podIP ?? '', `${namespace.name}:first`, as);
+    return (path: string, body?: object, method = 'POST') => client.fetch(path, { method, ...(body && { body }) });
   };
   /** Waits until the status says that so many pods are ready and nothing is left to do. */
   const settled = async (replicas: number) => {
@@ -182,7 +182,7 @@ describe('the operator', function () {
     const left = () =>
       kubectl(
         'get',
-        'service,pdb,networkpolicy,secret,serviceaccount',
+        'service,pdb,networkpolicy,secret,configmap,serviceaccount',
         '-l',
         'replpool.dev/pool=first',
         '-n',

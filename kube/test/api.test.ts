@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { Registry } from 'prom-client';
 import {
+  ApiClient,
   ApiError,
   apply,
   classify,
   type Failure,
   NoAnswerError,
   pathOf,
+  RequestMetrics,
   remove,
   resources,
   toKubeObject,
@@ -54,6 +57,18 @@ describe('a path', () => {
 });
 
 describe('the client', () => {
+  it('counts its requests by status, as client-go does', async () => {
+    await using server = await FakeApiServer.start();
+    const registry = new Registry();
+    using client = new ApiClient(server.config, { metrics: new RequestMetrics(registry) });
+    server.answer = (url) => (url.pathname === '/x' ? { status: 404, body: {} } : { body: pod('a', '1') });
+    await apply(client, resources.pods, pod('a', '1'));
+    await assert.rejects(client.request({ path: '/x' }));
+    const text = await registry.metrics();
+    assert.match(text, /^rest_client_requests_total\{method="PATCH",code="200"\} 1$/m);
+    assert.match(text, /^rest_client_requests_total\{method="GET",code="404"\} 1$/m);
+  });
+
   it('keeps its connection from call to call', async () => {
     await using server = await FakeApiServer.start();
     server.answer = () => ({ body: pod('a', '1') });

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { KubeConfig } from '@kubernetes/client-node';
 import { ApiClient } from '../src/index.ts';
 
@@ -22,11 +23,12 @@ export interface OpenWatch {
 
 /** An API server by node:http whose answers a test decides; the connections are real. */
 export class FakeApiServer implements AsyncDisposable {
+  readonly config: KubeConfig;
   readonly client: ApiClient;
   readonly watches: OpenWatch[] = [];
   readonly requests: string[] = [];
   /** What a request that is no watch gets, and a watch too where it is not undefined. */
-  answer: (url: URL, request: IncomingMessage) => Answered | undefined = () => undefined;
+  answer: (url: URL, request: IncomingMessage, body: string) => Answered | undefined = () => undefined;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -36,8 +38,15 @@ export class FakeApiServer implements AsyncDisposable {
     const { port } = server.address() as AddressInfo;
     const cluster = { name: 'fake', server: `http://127.0.0.1:${port}`, skipTLSVerify: true };
     config.loadFromClusterAndUser(cluster, { name: 'nobody', token: 'secret' });
+    this.config = config;
     this.client = new ApiClient(config);
-    server.on('request', (request, response) => this.#serve(request, response));
+    server.on('request', (request, response) => {
+      // A connection that the test broke has no body.
+      void text(request).then(
+        (body) => this.#serve(request, body, response),
+        () => undefined,
+      );
+    });
     server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
@@ -65,13 +74,13 @@ export class FakeApiServer implements AsyncDisposable {
     this.#server.closeAllConnections();
   }
 
-  #serve(request: IncomingMessage, response: ServerResponse): void {
+  #serve(request: IncomingMessage, body: string, response: ServerResponse): void {
     const url = new URL(request.url ?? '', 'http://fake');
     this.requests.push(`${request.method} ${url.pathname}${url.search}`);
-    const answer = this.answer(url, request);
+    const answer = this.answer(url, request, body);
     if (answer !== undefined || !url.searchParams.has('watch')) {
-      const { status = 200, body } = answer ?? { status: 404, body: { reason: 'NotFound' } };
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+      const { status = 200, body: told } = answer ?? { status: 404, body: { reason: 'NotFound' } };
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(told));
       return;
     }
     response.writeHead(200, { 'content-type': 'application/json' });

@@ -33,6 +33,8 @@ const BURST = 25;
 const PER_SECOND = 1 / 300;
 /** An API server that is gone must not fill the memory with what it missed. */
 const PENDING = 200;
+/** A process that was told to end does not wait longer for its last events. */
+const LAST_MS = 500;
 
 interface Series {
   name: string;
@@ -84,8 +86,9 @@ export class EventRecorder implements AsyncDisposable {
     await Promise.all(this.#pending);
   }
 
+  /** What is on its way gets a moment still. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#ended.abort();
+    using _late = this.#clock.after(LAST_MS, () => this.#ended.abort());
     await this.settled();
   }
 

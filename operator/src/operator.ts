@@ -1,20 +1,27 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import type { KubeConfig } from '@kubernetes/client-node';
-import { ApiClient, Collection, keyOf, resources, systemClock, WatchMetrics } from '@replpool/kube';
+import { ApiClient, Collection, keyOf, RequestMetrics, resources, systemClock, WatchMetrics } from '@replpool/kube';
+import type { Backoff } from '@replpool/service';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { Agents } from './agents/agents.ts';
-import { Tokens } from './agents/tokens.ts';
+import { Certificates } from './certificates/certificates.ts';
+import { LIFETIMES, type Lifetimes } from './certificates/lifetimes.ts';
 import type { OperatorConfig } from './config.ts';
 import { EventRecorder } from './events.ts';
 import { Election } from './leader/election.ts';
+import { observeLeadership } from './leader/leader-metrics.ts';
 import { leaseStore } from './leader/lease.ts';
 import { Expectations } from './pool/expectations.ts';
+import { filledIn } from './pool/filled-in.ts';
 import { OwnObjects } from './pool/own-objects.ts';
 import { type PodObject, toPodObject } from './pool/pod-object.ts';
 import { PodsByPool } from './pool/pods.ts';
 import { type PoolObject, toPoolObject } from './pool/pool-object.ts';
 import { isOwnedBy, Reconciler } from './pool/reconcile.ts';
 import { QueueMetrics } from './queue/queue-metrics.ts';
+import { ReconcileMetrics } from './queue/reconcile-metrics.ts';
 import { WorkQueue } from './queue/work-queue.ts';
 import { runWorkers } from './queue/workers.ts';
 import { POOL_LABEL } from './specs/labels.ts';
@@ -25,10 +32,25 @@ const WORKERS = 4;
 const RESYNC_MS = 600_000;
 /** Changed counters are looked at after so long, together with all that came meanwhile. */
 const LOAD_MS = 1_000;
-const LEASE = 'replpool-operator';
+
+/** A quota that was raised tells nobody, so the longest pause is shorter than client-go's 1,000 s. */
+const RETRY: Backoff = { firstMs: 100, longestMs: 60_000, jitter: 0.2 };
+const CONTROLLER = 'replpools';
+
+interface OperatorParts {
+  readonly client: ApiClient;
+  readonly config: OperatorConfig;
+  readonly instance: string;
+  readonly log: Logger;
+  readonly lifetimes: Lifetimes;
+  readonly queueMetrics: QueueMetrics;
+  readonly reconcileMetrics: ReconcileMetrics;
+  readonly watchMetrics: WatchMetrics;
+}
 
 /**
- * Reconciles all pools of the cluster while it leads, until the signal aborts.
+ * Reconciles all pools of the cluster, or of one namespace, while it leads, until the signal aborts.
+ * @param lifetimes of the certificates that it issues
  * @returns once all that was begun has ended
  */
 export async function runOperator(
@@ -37,45 +59,48 @@ export async function runOperator(
   log: Logger,
   registry: Registry,
   signal: AbortSignal,
+  lifetimes: Lifetimes = LIFETIMES,
 ): Promise<void> {
-  using client = new ApiClient(kubeConfig);
-  const store = leaseStore(client, config.namespace, LEASE);
-  const election = new Election({ store, me: config.instance, log });
-  const queueMetrics = new QueueMetrics(registry);
-  const watchMetrics = new WatchMetrics(registry, systemClock);
-  while (!signal.aborted) {
-    await election.lead(signal, (leading) =>
-      reconcileAll({ client, config, log, queueMetrics, watchMetrics }, leading),
-    );
-  }
+  const metrics = new RequestMetrics(registry);
+  using client = new ApiClient(kubeConfig, { userAgent: 'replpool-operator', metrics });
+  const lease = `${config.release}-operator`;
+  const instance = config.instance ?? hostname();
+  const store = leaseStore(client, config.namespace, lease);
+  // A container that starts again has its pod's name still, and must not take the Lease of the one before for its own.
+  const election = new Election({ store, me: `${instance}_${randomUUID()}`, log });
+  observeLeadership(registry, lease, () => election.leading);
+  const parts: OperatorParts = {
+    ...{ client, config, instance, log, lifetimes },
+    queueMetrics: new QueueMetrics(registry),
+    reconcileMetrics: new ReconcileMetrics(registry),
+    watchMetrics: new WatchMetrics(registry, systemClock),
+  };
+  while (!signal.aborted) await election.lead(signal, (leading) => reconcileAll(parts, leading));
 }
 
-async function reconcileAll(
-  parts: {
-    client: ApiClient;
-    config: OperatorConfig;
-    log: Logger;
-    queueMetrics: QueueMetrics;
-    watchMetrics: WatchMetrics;
-  },
-  signal: AbortSignal,
-): Promise<void> {
-  const { client, config, log, queueMetrics, watchMetrics } = parts;
-  const queue = new WorkQueue({ name: 'replpools', metrics: queueMetrics });
-  await using events = new EventRecorder({ client, log, instance: config.instance });
+async function reconcileAll(parts: OperatorParts, signal: AbortSignal): Promise<void> {
+  const { client, config, instance, log, lifetimes, queueMetrics, reconcileMetrics, watchMetrics } = parts;
+  const { agentImage, cgroups, watchNamespace: namespace } = config;
+  using queue = new WorkQueue({ name: CONTROLLER, metrics: queueMetrics, rateLimit: { perKey: RETRY } });
+  await using events = new EventRecorder({ client, log, instance });
+  const watched = { client, metrics: watchMetrics, log, ...(namespace !== undefined && { namespace }) };
   const add = (object: PoolObject) => queue.add(keyOf(object));
   const pools = new Collection<PoolObject>({
-    ...{ client, resource: resources.replPools, parse: toPoolObject, metrics: watchMetrics, log, resyncMs: RESYNC_MS },
+    ...{ ...watched, resource: resources.replPools, parse: toPoolObject, resyncMs: RESYNC_MS },
     handlers: { added: add, changed: (_before, now) => add(now), deleted: add },
   });
   const byPool = new PodsByPool();
-  using agents = new Agents(log, (uid) => {
+  const certificates = new Certificates({
+    ...{ client, log, clock: systemClock, lifetimes, namespace: config.namespace, release: config.release },
+    pools: () => [...pools.values()].filter(({ deleting }) => !deleting),
+  });
+  using agents = new Agents(log, certificates, (uid) => {
     const key = byPool.poolOf(uid);
     // Counters change all the time; a status is fresh within seconds all the same.
     if (key !== undefined) queue.addAfter(key, LOAD_MS);
   });
   const pods = new Collection<PodObject>({
-    ...{ client, resource: resources.pods, labelSelector: POOL_LABEL, parse: toPodObject, metrics: watchMetrics, log },
+    ...{ ...watched, resource: resources.pods, labelSelector: POOL_LABEL, parse: toPodObject },
     handlers: {
       added: (pod) => queue.add(byPool.put(pod)),
       changed: (_before, now) => queue.add(byPool.put(now)),
@@ -86,18 +111,38 @@ async function reconcileAll(
     },
   });
   const reconciler = new Reconciler({
-    ...{ client, log, events, expectations: new Expectations(systemClock) },
-    settings: { agentImage: config.agentImage },
-    ownObjects: new OwnObjects(client, systemClock, config.namespace),
-    pool: (key) => pools.get(key),
+    ...{ client, log, events, clock: systemClock, expectations: new Expectations(systemClock) },
+    settings: { agentImage },
+    ownObjects: new OwnObjects(client, systemClock, config.namespace, certificates),
+    pool: (key) => {
+      const pool = pools.get(key);
+      return pool && filledIn(pool, { cgroups });
+    },
     podsOf: (pool) => byPool.of(keyOf(pool)).filter((pod) => isOwnedBy(pod, pool)),
     agents,
-    tokens: new Tokens(client),
   });
-  const watches = Promise.all([pools.run(signal), pods.run(signal)]);
+  await using watching = runUntilDisposed([pools, pods], signal);
   // Not before all pods are known, or they would be made a second time.
-  await Promise.all([pools.synced, pods.synced]);
+  await watching.synced;
+  await using keeping = runUntilDisposed([certificates], signal);
+  await keeping.synced;
   const reconcile = (key: string, each: AbortSignal) => reconciler.reconcile(key, each);
-  await runWorkers({ queue, workers: WORKERS, reconcile, log, signal });
-  await watches;
+  await runWorkers({ queue, workers: WORKERS, reconcile, metrics: reconcileMetrics, log, signal });
+}
+
+/** Runs them until the end of the scope, however it comes. */
+function runUntilDisposed(
+  them: readonly Pick<Collection<PoolObject>, 'run' | 'synced'>[],
+  signal: AbortSignal,
+): AsyncDisposable & { readonly synced: Promise<unknown> } {
+  const over = new AbortController();
+  const until = AbortSignal.any([signal, over.signal]);
+  const runs = them.map((each) => each.run(until));
+  return {
+    synced: Promise.all(them.map((each) => each.synced)),
+    [Symbol.asyncDispose]: async () => {
+      over.abort();
+      await Promise.all(runs);
+    },
+  };
 }

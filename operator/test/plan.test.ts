@@ -6,6 +6,8 @@ import type { PodView } from '../src/pool/pod-view.ts';
 const NOW = 1_000_000;
 let made = 0;
 
+const loadOf = (sessions: number, busy = 0, draining = false) => ({ sessions, busy, warm: 0, draining });
+
 function pod(view: Partial<PodView> = {}): PodView {
   made += 1;
   const name = `pool-${made}`;
@@ -15,7 +17,7 @@ function pod(view: Partial<PodView> = {}): PodView {
     revision: 'new',
     createdAt: made,
     phase: 'ready',
-    load: { sessions: 0, busy: 0, warm: 0 },
+    load: loadOf(0),
     ...view,
   };
 }
@@ -36,9 +38,9 @@ describe('the plan of a pool', () => {
   });
 
   it('drains the pod with the least to lose, and never a busy one while an idle one is there', () => {
-    const busy = pod({ load: { sessions: 1, busy: 1, warm: 0 } });
+    const busy = pod({ load: loadOf(1, 1) });
     const unknown = pod({ load: undefined });
-    const full = pod({ load: { sessions: 30, busy: 0, warm: 0 } });
+    const full = pod({ load: loadOf(30) });
     assert.deepEqual(names(plan([busy, unknown, full], wanted, NOW).drain), [full.name]);
     assert.deepEqual(names(plan([busy, unknown], { ...wanted, replicas: 1 }, NOW).drain), [busy.name]);
   });
@@ -49,17 +51,18 @@ describe('the plan of a pool', () => {
     assert.deepEqual([drain, names(gone)], [[], [pending.name]]);
   });
 
-  it('deletes a draining pod when it is empty or when its time is over, not before', () => {
-    const empty = pod({ phase: 'draining', drainsUntil: NOW + 1 });
-    const used = pod({ phase: 'draining', drainsUntil: NOW + 1, load: { sessions: 1, busy: 0, warm: 0 } });
+  it('deletes a draining pod when its agent says that it is empty for good, or when its time is over, not before', () => {
+    const empty = pod({ phase: 'draining', drainsUntil: NOW + 1, load: loadOf(0, 0, true) });
+    const untold = pod({ phase: 'draining', drainsUntil: NOW + 1, load: loadOf(0) });
+    const used = pod({ phase: 'draining', drainsUntil: NOW + 1, load: loadOf(1) });
     const silent = pod({ phase: 'draining', drainsUntil: NOW + 1, load: undefined });
-    const late = pod({ phase: 'draining', drainsUntil: NOW, load: { sessions: 1, busy: 1, warm: 0 } });
-    const { delete: gone } = plan([pod(), pod(), empty, used, silent, late], wanted, NOW);
+    const late = pod({ phase: 'draining', drainsUntil: NOW, load: loadOf(1, 1) });
+    const { delete: gone } = plan([pod(), pod(), empty, untold, used, silent, late], wanted, NOW);
     assert.deepEqual(names(gone), [empty.name, late.name]);
   });
 
   it('rolls a new revision: one more at first, then an old one drains for each that is ready', () => {
-    const old = [pod({ revision: 'old' }), pod({ revision: 'old', load: { sessions: 1, busy: 1, warm: 0 } })];
+    const old = [pod({ revision: 'old' }), pod({ revision: 'old', load: loadOf(1, 1) })];
     const careful = { ...wanted, maxUnavailable: 0 };
     assert.deepEqual(plan(old, careful, NOW), { create: 1, drain: [], delete: [] } satisfies Plan);
     const next = plan([...old, pod()], careful, NOW);
@@ -71,53 +74,95 @@ describe('the plan of a pool', () => {
     assert.deepEqual(names(plan([stuck, pod()], wanted, NOW).delete), [stuck.name]);
   });
 
-  const load = fc.option(
-    fc
-      .record({ sessions: fc.nat(40), busy: fc.nat(3) })
-      .map(({ sessions, busy }) => ({ sessions, busy: Math.min(sessions, busy), warm: 0 })),
-    { nil: undefined },
-  );
+  it('takes no ready pod in place of one that is not and may be busy: which is left over will show', () => {
+    const idle = pod();
+    const unheard = pod({ phase: 'unready', load: undefined });
+    const busy = pod({ phase: 'unready', load: loadOf(1, 1) });
+    const one = { ...wanted, replicas: 1 };
+    for (const other of [unheard, busy]) {
+      assert.deepEqual(plan([idle, other], one, NOW), { create: 0, drain: [], delete: [] } satisfies Plan);
+    }
+    assert.deepEqual(names(plan([idle, pod({ phase: 'unready', name: 'starting' })], one, NOW).drain), ['starting']);
+  });
+
+  it('replaces pods on a lost node once they are being deleted, though they never end', () => {
+    const stuck = pod({ phase: 'terminating', load: undefined });
+    assert.deepEqual(plan([pod(), stuck], wanted, NOW), { create: 1, drain: [], delete: [] } satisfies Plan);
+    assert.deepEqual(plan([pod(), pod(), stuck], wanted, NOW), { create: 0, drain: [], delete: [] } satisfies Plan);
+  });
+
+  it('does not drain all old pods at once when none of them is ready for a moment', () => {
+    const old = Array.from({ length: 6 }, () => pod({ revision: 'old', phase: 'unready', load: undefined }));
+    assert.equal(plan(old, { ...wanted, replicas: 6 }, NOW).drain.length, 1);
+  });
+
+  const anyLoad = fc
+    .record({ sessions: fc.nat(40), busy: fc.nat(3), draining: fc.boolean() })
+    .map(({ sessions, busy, draining }) => loadOf(sessions, Math.min(sessions, busy), draining));
   const anyPod = fc
     .record({
       revision: fc.constantFrom('old', 'new'),
-      phase: fc.constantFrom('pending', 'ready', 'draining', 'failed', 'terminating'),
-      load,
+      phase: fc.constantFrom('pending', 'unready', 'ready', 'draining', 'failed', 'terminating'),
+      load: fc.option(anyLoad, { nil: undefined }),
       drainsUntil: fc.integer({ min: NOW - 5, max: NOW + 5 }),
     })
-    .map((view) => pod(view as Partial<PodView>));
+    // Where no agent runs, none says anything.
+    .map((view) => pod({ ...(view as Partial<PodView>), ...(view.phase === 'pending' && { load: undefined }) }));
   const anyWanted = fc
     .record({ replicas: fc.nat(6), maxSurge: fc.nat(3), maxUnavailable: fc.nat(3) })
     .filter(({ maxSurge, maxUnavailable }) => maxSurge + maxUnavailable > 0)
     .map((it) => ({ ...it, revision: 'new' }));
-
-  it('keeps its promises whatever the pods are', () => {
+  const always = (holds: (pods: readonly PodView[], it: Wanted, next: Plan) => void) =>
     fc.assert(
-      fc.property(fc.array(anyPod, { maxLength: 12 }), anyWanted, (pods, it) => {
-        const { create, drain, delete: gone } = plan(pods, it, NOW);
-        const live = pods.filter(({ phase }) => phase !== 'failed' && phase !== 'terminating');
-        if (create > 0) assert.ok(live.length + create <= it.replicas + it.maxSurge, 'more than the surge allows');
-        const ready = live.filter(({ phase }) => phase === 'ready').length;
-        const isSurplus =
-          live.filter(({ phase, revision }) => phase !== 'draining' && revision === 'new').length > it.replicas;
-        if (!isSurplus) assert.ok(drain.length === 0 || ready - drain.length >= it.replicas - it.maxUnavailable);
-        for (const each of gone) {
-          const harmless = each.phase === 'failed' || each.phase === 'pending' || each.load?.sessions === 0;
-          assert.ok(harmless || (each.phase === 'draining' && (each.drainsUntil ?? 0) <= NOW), 'a session was lost');
-        }
-        for (const each of drain) {
-          const cheaper = live.filter(
-            (other) =>
-              other.phase === 'ready' &&
-              other.revision === each.revision &&
-              !drain.includes(other) &&
-              other.load?.busy === 0,
-          );
-          if (each.load === undefined || each.load.busy > 0)
-            assert.deepEqual(names(cheaper), [], 'an idle pod was spared');
-        }
-      }),
+      fc.property(fc.array(anyPod, { maxLength: 12 }), anyWanted, (pods, it) => holds(pods, it, plan(pods, it, NOW))),
       { numRuns: 2000 },
     );
+  const isLive = ({ phase }: PodView) => phase !== 'failed' && phase !== 'terminating';
+  const isBusy = ({ load }: PodView) => load === undefined || load.busy > 0;
+
+  it('never makes more pods than the surge allows', () => {
+    always((pods, it, { create }) => {
+      assert.ok(create === 0 || pods.filter(isLive).length + create <= it.replicas + it.maxSurge);
+    });
+  });
+
+  it('never has fewer ready pods by its own doing than maxUnavailable allows', () => {
+    always((pods, it, { drain, delete: gone }) => {
+      const ready = pods.filter(({ phase }) => phase === 'ready');
+      const left = ready.filter((each) => !drain.includes(each) && !gone.includes(each));
+      assert.ok(left.length === ready.length || left.length >= it.replicas - it.maxUnavailable);
+    });
+  });
+
+  it('never deletes a pod that may have a session before its drain is over', () => {
+    always((_pods, _it, { delete: gone }) => {
+      for (const { phase, load, drainsUntil = Number.POSITIVE_INFINITY } of gone) {
+        const isEmpty = phase === 'failed' || phase === 'pending' || (load?.sessions === 0 && load.draining);
+        assert.ok(isEmpty || (phase === 'draining' && drainsUntil <= NOW), `${phase} ${JSON.stringify(load)}`);
+      }
+    });
+  });
+
+  it('never drains a busy pod while a ready idle one of the same revision could go', () => {
+    always((pods, _it, { drain }) => {
+      for (const each of drain.filter(isBusy)) {
+        // One that is not ready goes though it may be busy where every ready one is needed.
+        if (each.phase === 'unready') continue;
+        const spared = pods.filter(
+          (other) =>
+            other.phase === 'ready' && other.revision === each.revision && !isBusy(other) && !drain.includes(other),
+        );
+        assert.deepEqual(names(spared), []);
+      }
+    });
+  });
+
+  it('never drains or deletes a pod twice, nor one that ends anyway', () => {
+    always((_pods, _it, { drain, delete: gone }) => {
+      assert.equal(new Set([...drain, ...gone]).size, drain.length + gone.length);
+      for (const { phase } of drain) assert.ok(phase === 'ready' || phase === 'unready');
+      for (const { phase } of gone) assert.ok(phase !== 'terminating' && phase !== 'ready' && phase !== 'unready');
+    });
   });
 
   it('arrives: repeated, it ends with as many ready pods of the new revision as wanted', () => {
@@ -132,8 +177,8 @@ describe('the plan of a pool', () => {
             .filter((each) => !gone.has(each) && each.phase !== 'terminating')
             // Meanwhile pods become ready, and drains end.
             .map((each) =>
-              each.phase === 'pending'
-                ? { ...each, phase: 'ready' as const, load: { sessions: 1, busy: 0, warm: 0 } }
+              each.phase === 'pending' || each.phase === 'unready'
+                ? { ...each, phase: 'ready' as const, load: loadOf(1) }
                 : each,
             )
             .map((each) => (each.phase === 'draining' ? { ...each, drainsUntil: NOW } : each))

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { toPodObject } from '../src/pool/pod-object.ts';
 import { PodsByPool } from '../src/pool/pods.ts';
+import { toPoolObject } from '../src/pool/pool-object.ts';
 
 const podOf = (name: string, pool: string) =>
   toPodObject({
@@ -35,5 +36,13 @@ describe('the pods by their pools', () => {
   it('drop what nobody reads', () => {
     const pod = toPodObject({ ...podOf('a', 'data'), spec: { containers: ['much'] } });
     assert.ok(!('spec' in pod));
+  });
+
+  it('are of a kind, as pools are, which events name', () => {
+    const { apiVersion, kind } = podOf('a', 'data');
+    assert.deepEqual([apiVersion, kind], ['v1', 'Pod']);
+    const metadata = { name: 'data', namespace: 'team', uid: 'u', resourceVersion: '1' };
+    const pool = toPoolObject({ metadata, spec: {} });
+    assert.deepEqual([pool.apiVersion, pool.kind], ['replpool.dev/v1alpha1', 'ReplPool']);
   });
 });

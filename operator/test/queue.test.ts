@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { ManualClock, turn } from '../../kube/test/manual-clock.ts';
-import { QueueMetrics, RateLimiter, runWorkers, WorkQueue } from '../src/index.ts';
+import { QueueMetrics, RateLimiter, ReconcileMetrics, runWorkers, WorkQueue } from '../src/index.ts';
 
 const log = pino({ level: 'silent' });
 const plain = { perKey: { firstMs: 5, longestMs: 1_000_000, jitter: 0 } };
@@ -12,7 +12,7 @@ function make() {
   const registry = new Registry();
   const clock = new ManualClock();
   const queue = new WorkQueue({ name: 'pools', metrics: new QueueMetrics(registry), clock, rateLimit: plain });
-  return { registry, clock, queue };
+  return { registry, clock, queue, metrics: new ReconcileMetrics(registry) };
 }
 
 describe('the work queue', () => {
@@ -108,7 +108,7 @@ describe('the work queue', () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 3 }), async (steps, workers) => {
-        const { queue, clock } = make();
+        const { queue, clock, metrics } = make();
         const stop = new AbortController();
         const version = new Map<string, number>();
         const seen = new Map<string, number>();
@@ -123,7 +123,7 @@ describe('the work queue', () => {
           seen.set(key, found);
           return {};
         };
-        const running = runWorkers({ queue, workers, reconcile, log, signal: stop.signal });
+        const running = runWorkers({ queue, workers, reconcile, metrics, log, signal: stop.signal });
         for (const it of steps) {
           if ('add' in it) {
             change(it.add);
@@ -156,7 +156,7 @@ describe('the work queue', () => {
 
 describe('the workers of a queue', () => {
   it('retry what throws after its backoff and go on with the rest', async () => {
-    const { queue, clock } = make();
+    const { queue, clock, metrics } = make();
     const stop = new AbortController();
     const done: string[] = [];
     const reconcile = async (key: string) => {
@@ -164,7 +164,7 @@ describe('the workers of a queue', () => {
       if (key === 'bad' && done.filter((it) => it === 'bad').length < 3) throw new Error('no');
       return {};
     };
-    const running = runWorkers({ queue, workers: 1, reconcile, log, signal: stop.signal });
+    const running = runWorkers({ queue, workers: 1, reconcile, metrics, log, signal: stop.signal });
     queue.add('bad');
     queue.add('good');
     await turn();
@@ -183,14 +183,14 @@ describe('the workers of a queue', () => {
   });
 
   it('call a reconcile again after the time it asks for', async () => {
-    const { queue, clock } = make();
+    const { queue, clock, metrics } = make();
     const stop = new AbortController();
     let calls = 0;
     const reconcile = async () => {
       calls += 1;
       return { againAfterMs: 5_000 };
     };
-    const running = runWorkers({ queue, workers: 2, reconcile, log, signal: stop.signal });
+    const running = runWorkers({ queue, workers: 2, reconcile, metrics, log, signal: stop.signal });
     queue.add('a');
     await turn();
     await clock.pass(10_000, 1_000);
@@ -201,7 +201,7 @@ describe('the workers of a queue', () => {
   });
 
   it('end by the signal: what is in work hears it and is waited for, nothing else is begun', async () => {
-    const { queue, clock } = make();
+    const { queue, clock, metrics } = make();
     const stop = new AbortController();
     const begun: string[] = [];
     const end = Promise.withResolvers<void>();
@@ -213,7 +213,7 @@ describe('the workers of a queue', () => {
       return {};
     };
     let ended = false;
-    const running = runWorkers({ queue, workers: 1, reconcile, log, signal: stop.signal }).then(() => {
+    const running = runWorkers({ queue, workers: 1, reconcile, metrics, log, signal: stop.signal }).then(() => {
       ended = true;
     });
     queue.add('a');
@@ -227,6 +227,39 @@ describe('the workers of a queue', () => {
     await running;
     assert.ok(heard);
     assert.deepEqual(begun, ['a']);
+    assert.equal(clock.timers, 0);
+  });
+
+  it('are counted under the names of controller-runtime', async () => {
+    const { queue, clock, metrics, registry } = make();
+    const stop = new AbortController();
+    const end = Promise.withResolvers<void>();
+    const reconcile = async (key: string) => {
+      if (key === 'throws') throw new Error('no');
+      if (key === 'fails') return { failed: 'no quota' };
+      if (key === 'waits') await end.promise;
+      return key === 'later' ? { againAfterMs: 60_000 } : {};
+    };
+    const running = runWorkers({ queue, workers: 2, reconcile, metrics, log, signal: stop.signal });
+    for (const key of ['throws', 'fails', 'later', 'good', 'waits']) queue.add(key);
+    await turn();
+    await turn();
+    const read = async (name: string, labels = '') => {
+      const line = (await registry.metrics())
+        .split('\n')
+        .find((it) => it.startsWith(`${name}{controller="pools"${labels}}`));
+      return Number(line?.split(' ').at(-1));
+    };
+    const total = (result: string) => read('controller_runtime_reconcile_total', `,result="${result}"`);
+    assert.deepEqual([await total('success'), await total('error'), await total('requeue_after')], [1, 2, 1]);
+    assert.equal(await read('controller_runtime_reconcile_errors_total'), 2);
+    assert.equal(await read('controller_runtime_active_workers'), 1);
+    assert.equal(await read('controller_runtime_max_concurrent_reconciles'), 2);
+    assert.equal(await read('controller_runtime_reconcile_time_seconds_count'), 4);
+    assert.deepEqual([queue.failures('fails'), queue.failures('throws'), queue.failures('good')], [1, 1, 0]);
+    stop.abort();
+    end.resolve();
+    await running;
     assert.equal(clock.timers, 0);
   });
 });

@@ -38,6 +38,24 @@ describe('the pod of a pool', () => {
     assert.equal(metadata?.labels?.team, 'a');
   });
 
+  it('leaves a lost node after 30 s where the pool says nothing else of it', () => {
+    const seconds = (tolerations: object[]) =>
+      agentPod(poolOf({ podTemplate: { tolerations } }), 'r1', settings).spec?.tolerations?.map(
+        ({ key, tolerationSeconds }) => [key, tolerationSeconds],
+      );
+    const [notReady, unreachable] = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'];
+    assert.deepEqual(seconds([{ key: 'dedicated', operator: 'Exists', effect: 'NoSchedule' }]), [
+      ['dedicated', undefined],
+      [notReady, 30],
+      [unreachable, 30],
+    ]);
+    assert.deepEqual(seconds([{ key: unreachable, operator: 'Exists', tolerationSeconds: 600 }]), [
+      [unreachable, 600],
+      [notReady, 30],
+    ]);
+    assert.deepEqual(seconds([{ operator: 'Exists' }]), [[undefined, undefined]]);
+  });
+
   it('has time to drain before it is killed', () => {
     const { spec } = agentPod(poolOf({ update: { drainSeconds: 600 } }), 'r1', settings);
     assert.ok((spec?.terminationGracePeriodSeconds ?? 0) > 600);

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { DRAIN_UNTIL_ANNOTATION } from '@replpool/protocol';
 import { type Condition, conditionsOf, mergeConditions, type PoolFacts } from '../src/pool/conditions.ts';
-import { DRAIN_UNTIL_ANNOTATION, problemOf, viewOf } from '../src/pool/observe.ts';
+import { viewOf } from '../src/pool/observe.ts';
 import { type PodObject, toPodObject } from '../src/pool/pod-object.ts';
+import { problemOf } from '../src/pool/problems.ts';
+import { transitionsOf } from '../src/pool/transitions.ts';
 
 const healthy: PoolFacts = {
   ...{ replicas: 2, ready: 2, updated: 2, total: 2, maxUnavailable: 1, paused: false, problems: [], atMaximum: false },
@@ -44,6 +47,12 @@ describe('the conditions of a pool', () => {
     assert.equal(said('Degraded', { problems: [unschedulable] }), 'False NothingFails');
     const image = { pod: 'b', kind: 'image', message: 'not found' } as const;
     assert.equal(said('Degraded', { problems: [unschedulable, image] }), 'True ImageUnavailable');
+    const isolation = { pod: 'c', kind: 'isolation', message: 'no cgroups' } as const;
+    assert.equal(said('IsolationUnavailable', { problems: [isolation] }), 'True NodesLackIt');
+    assert.equal(said('Degraded', { problems: [isolation] }), 'False NothingFails');
+    const template = { pod: 'd', kind: 'template', message: 'template small: no numpy' } as const;
+    assert.equal(said('Degraded', { problems: [template] }), 'True TemplateFails');
+    assert.equal(said('Degraded', { failing: '3 pods in a row failed' }), 'True PodsFail');
     assert.equal(said('CapacityLimited', { refused: { kind: 'quota', message: 'pods: 2' } }), 'True QuotaExceeded');
     assert.equal(said('PodsForbidden', { refused: { kind: 'quota', message: 'pods: 2' } }), 'False Allowed');
     assert.equal(said('PodsForbidden', { refused: { kind: 'forbidden', message: 'no' } }), 'True AdmissionRefused');
@@ -59,6 +68,33 @@ describe('the conditions of a pool', () => {
   });
 });
 
+describe('the events of a pool', () => {
+  const conditions = (facts: Partial<PoolFacts>) =>
+    mergeConditions([], conditionsOf({ ...healthy, ...facts }), 1, '2026-01-01T00:00:00Z');
+  const events = (before: Partial<PoolFacts> | undefined, now: Partial<PoolFacts>) =>
+    transitionsOf(before ? conditions(before) : [], conditions(now)).map(({ type, reason }) => `${type} ${reason}`);
+  const image = { problems: [{ pod: 'a', kind: 'image', message: 'not found' }] } as const;
+  const crash = { problems: [{ pod: 'a', kind: 'crash', message: 'it ended' }] } as const;
+
+  it('tell that trouble begins, that it is another, and that it is over', () => {
+    assert.deepEqual(events({}, image), ['Warning ImageUnavailable']);
+    assert.deepEqual(events(undefined, image), ['Warning ImageUnavailable']);
+    assert.deepEqual(events(image, crash), ['Warning PodsCrash']);
+    assert.deepEqual(events(crash, {}), ['Normal NothingFails']);
+  });
+
+  it('tell that a pool is ready, or not any more', () => {
+    assert.deepEqual(events({ ready: 0 }, {}), ['Normal PodsReady']);
+    assert.deepEqual(events({}, { ready: 0 }), ['Warning NoPodReady']);
+  });
+
+  it('do not tell what goes on', () => {
+    assert.deepEqual(events(image, image), []);
+    assert.deepEqual(events(undefined, { ready: 0 }), []);
+    assert.deepEqual(events({ ready: 1 }, { total: 3, updated: 1 }), []);
+  });
+});
+
 /** A pod as the API server sends it. */
 function podOf(status: object, metadata: object = {}): PodObject {
   const named = {
@@ -71,15 +107,20 @@ function podOf(status: object, metadata: object = {}): PodObject {
   return toPodObject({ metadata: { ...named, ...metadata }, spec: { containers: [] }, status });
 }
 
+const ready = { conditions: [{ type: 'Ready', status: 'True' }], phase: 'Running' };
+
 describe('a pod as the planner sees it', () => {
-  const ready = { conditions: [{ type: 'Ready', status: 'True' }], phase: 'Running' };
   const phase = (status: object, metadata: object = {}) => viewOf(podOf(status, metadata), () => undefined).phase;
+
+  const running = [{ name: 'agent', ready: false, restartCount: 0, state: { running: {} } }];
 
   it('has one phase', () => {
     assert.equal(phase({ phase: 'Pending' }), 'pending');
     assert.equal(phase({ phase: 'Running' }), 'pending');
+    assert.equal(phase({ phase: 'Running', containerStatuses: running }), 'unready');
+    assert.equal(phase({ phase: 'Pending', initContainerStatuses: running }), 'pending');
     assert.equal(phase(ready), 'ready');
-    assert.equal(phase({ phase: 'Failed' }), 'failed');
+    assert.equal(phase({ phase: 'Failed', reason: 'Evicted' }), 'failed');
     assert.equal(phase({ phase: 'Succeeded' }), 'failed');
     assert.equal(phase(ready, { annotations: { [DRAIN_UNTIL_ANNOTATION]: '2026-01-01T00:00:00Z' } }), 'draining');
     assert.equal(phase(ready, { deletionTimestamp: '2026-01-01T00:00:00Z' }), 'terminating');
@@ -87,17 +128,20 @@ describe('a pod as the planner sees it', () => {
 
   it('has no load where its agent was not heard', () => {
     const pod = podOf(ready);
+    const load = { sessions: 1, busy: 0, warm: 0, draining: false };
     assert.equal(viewOf(pod, () => undefined).load, undefined);
-    assert.deepEqual(viewOf(pod, () => ({ sessions: 1, busy: 0, warm: 0 })).load, {
-      sessions: 1,
-      busy: 0,
-      warm: 0,
-    });
+    assert.deepEqual(viewOf(pod, () => load).load, load);
   });
+});
 
-  it('says what is wrong with it', () => {
-    const waiting = (reason: string, restartCount = 0) =>
-      podOf({ containerStatuses: [{ ready: false, restartCount, state: { waiting: { reason } } }] });
+describe('what is wrong with a pod', () => {
+  const container = (status: object) => ({ name: 'agent', ready: false, restartCount: 0, ...status });
+  const waiting = (reason: string, restartCount = 0) =>
+    podOf({ containerStatuses: [container({ restartCount, state: { waiting: { reason } } })] });
+  const ended = (message: string, restartCount = 0) =>
+    container({ restartCount, lastState: { terminated: { reason: 'Error', exitCode: 1, message } } });
+
+  it('is told from its containers', () => {
     assert.equal(problemOf(waiting('ContainerCreating')), undefined);
     assert.equal(problemOf(waiting('ImagePullBackOff'))?.kind, 'image');
     assert.equal(problemOf(waiting('CreateContainerConfigError'))?.kind, 'config');
@@ -105,5 +149,39 @@ describe('a pod as the planner sees it', () => {
     assert.equal(problemOf(waiting('', 3))?.kind, 'crash');
     const conditions = [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/2 nodes' }];
     assert.equal(problemOf(podOf({ conditions }))?.kind, 'unschedulable');
+  });
+
+  it('is told from the last words of an init container too', () => {
+    const initContainerStatuses = [
+      { ...ended('Collecting nonsense\nERROR: no such package\n', 3), name: 'requirements' },
+    ];
+    assert.deepEqual(problemOf(podOf({ initContainerStatuses })), {
+      ...{ pod: 'a', kind: 'crash' },
+      message: 'container requirements ended 3 times, the last time with Error 1: ERROR: no such package',
+    });
+  });
+
+  it('is its isolation where its agent refused to start for it, the first time already', () => {
+    const line = (field: string) => JSON.stringify({ event: 'failed', message: 'no cgroups here', field });
+    const refused = (field: string) => problemOf(podOf({ containerStatuses: [ended(`a log\n${line(field)}\n`)] }));
+    assert.deepEqual(refused('spec.isolation.cgroups'), { pod: 'a', kind: 'isolation', message: 'no cgroups here' });
+    assert.equal(refused('spec.runtime'), undefined);
+  });
+
+  it('is a template that does not warm, though the pod is well', () => {
+    const pod = podOf(ready);
+    assert.equal(problemOf(pod, []), undefined);
+    assert.deepEqual(problemOf(pod, [{ template: 'small', message: "No module named 'x'" }]), {
+      ...{ pod: 'a', kind: 'template' },
+      message: "template small: No module named 'x'",
+    });
+  });
+
+  it('is nothing where it goes anyway', () => {
+    const pod = {
+      ...waiting('ErrImagePull'),
+      metadata: { ...waiting('').metadata, deletionTimestamp: '2026-01-01T00:00:00Z' },
+    };
+    assert.equal(problemOf(pod), undefined);
   });
 });

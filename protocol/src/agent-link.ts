@@ -14,8 +14,8 @@ export const INTERNAL_METRICS_PATH = '/internal/v1/metrics';
 
 /**
  * For whom a router asks, as it authenticated the caller; percent-encoded, for a subject may be any text and a header
- * may not. An agent shows that owner only their own sessions. Without it the holder of the token asks for itself, and
- * sees all.
+ * may not. An agent shows that owner only their own sessions. Without it the router, or the operator, asks for itself,
+ * and sees all.
  */
 export const OWNER_HEADER = 'replpool-owner';
 
@@ -48,6 +48,29 @@ export const agentCapacitySchema = z.strictObject({
 });
 export type AgentCapacity = z.infer<typeof agentCapacitySchema>;
 
+/** Upper bounds of the buckets of `acquired.counts`, in milliseconds, each about a quarter above the one before (Renard's R10). */
+export const ACQUIRE_BOUNDS_MS = [
+  ...[1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 32, 40, 50, 63, 80, 100, 125, 160, 200, 250, 320, 400, 500, 630, 800],
+  ...[1_000, 1_250, 1_600, 2_000, 2_500, 3_200, 4_000, 5_000, 6_300, 8_000, 10_000, 20_000, 40_000, 60_000],
+] as const;
+
+/** How the last 500 to 1,000 sessions of an agent came to be. The figures of several agents add up. */
+export const acquiredSchema = z.strictObject({
+  hits: count.describe('Those that found a warm fork.'),
+  misses: count,
+  counts: z
+    .array(count)
+    .length(ACQUIRE_BOUNDS_MS.length + 1)
+    .describe(
+      'How many took at most as long as each of ACQUIRE_BOUNDS_MS, and longer than the bound before; then the rest.',
+    ),
+});
+export type Acquired = z.infer<typeof acquiredSchema>;
+
+/** A template whose sessions cannot be made, and the last line of why. */
+export const templateFailureSchema = z.strictObject({ template: z.string(), message: z.string() });
+export type TemplateFailure = z.infer<typeof templateFailureSchema>;
+
 /** A session, as far as routing, listing and rights need it. */
 export const linkSessionSchema = z.strictObject({
   id: sessionId,
@@ -59,22 +82,31 @@ export const linkSessionSchema = z.strictObject({
 });
 export type LinkSession = z.infer<typeof linkSessionSchema>;
 
-const readiness = { ready: z.boolean(), draining: z.boolean(), capacity: agentCapacitySchema };
+const readiness = {
+  ready: z.boolean(),
+  draining: z.boolean(),
+  capacity: agentCapacitySchema,
+  acquired: acquiredSchema.optional(),
+  failures: z.array(templateFailureSchema).optional().describe('Absent where every template warms.'),
+};
 
 /** Why a session left its agent. */
 export const sessionGoneReason = z.enum([...sessionLostReason.options, 'deleted']);
 export type SessionGoneReason = z.infer<typeof sessionGoneReason>;
 
-/** One line of the stream: first a snapshot, then changes. */
+/**
+ * One line of the stream: first a snapshot, then changes. During an upgrade the two ends are of different releases, so what is told of an
+ * agent as a whole may have fields that the reader does not know yet.
+ */
 export const agentLinkSchema = z.discriminatedUnion('type', [
-  z.strictObject({
+  z.object({
     type: z.literal('snapshot'),
     pod: z.string(),
     pool: z.string(),
     ...readiness,
     sessions: z.array(linkSessionSchema),
   }),
-  z.strictObject({ type: z.literal('capacity'), ...readiness }),
+  z.object({ type: z.literal('capacity'), ...readiness }),
   z.strictObject({ type: z.literal('session'), session: linkSessionSchema }),
   z.strictObject({ type: z.literal('session_gone'), id: sessionId, reason: sessionGoneReason }),
   z.strictObject({ type: z.literal('heartbeat') }),

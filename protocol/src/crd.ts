@@ -99,6 +99,13 @@ export function replPoolCrd(): SchemaNode {
                 spec: { ...structuralSchema(replPoolSpecSchema), default: {} },
                 status: structuralSchema(replPoolStatusSchema),
               },
+              'x-kubernetes-validations': [
+                {
+                  // The rule of `poolResourceName`: a CRD has no schema for the names of its objects.
+                  rule: "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 54",
+                  message: 'metadata.name must be a DNS label of at most 54 characters',
+                },
+              ],
             },
           },
         },

@@ -71,7 +71,12 @@ export type FromLauncherFrame = z.infer<typeof fromLauncherSchema>;
 
 /** Agent → worker. */
 export const toWorkerSchema = z.discriminatedUnion('type', [
-  frame('open', { session: z.string(), cwd: z.string(), env: environment, fileDescriptors: count }),
+  frame('open', {
+    session: z.string(),
+    cwd: z.string(),
+    env: z.record(z.string(), z.string().nullable()),
+    fileDescriptors: count,
+  }),
   frame('execute', {
     execution: executionId,
     code: z.string(),

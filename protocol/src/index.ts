@@ -1,6 +1,9 @@
 export * from './agent-link.ts';
+export * from './auth-config.ts';
 export * from './channel.ts';
+export * from './cluster-marks.ts';
 export * from './config.ts';
+export * from './environment.ts';
 export * from './error-registry.ts';
 export * from './errors.ts';
 export * from './events.ts';
@@ -26,5 +29,7 @@ export { type MatchedPath, matchPath } from './route-match.ts';
 export { type Route, type RouteBody, type RouteMethod, routes } from './routes.ts';
 export * from './run.ts';
 export * from './session.ts';
+export * from './start-failure.ts';
+export * from './tls.ts';
 export * from './transaction.ts';
 export * from './variables.ts';

@@ -6,6 +6,9 @@ export const dnsLabel = z
   .max(63)
   .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'not a name of a-z, 0-9 and "-"');
 
+/** A pool's own name, to which its objects' names add "replpool-": a Service's has at most 63 characters. */
+export const poolResourceName = dnsLabel.max(54);
+
 /** A pool: `namespace:name` in a cluster, `name` under `replpool dev`. */
 export const poolName = z
   .string()

@@ -48,7 +48,18 @@ function querySchema(name: string, node: SchemaNode): SchemaNode {
 function problems(route: Route): SchemaNode {
   const common: readonly ErrorCode[] = route.open
     ? []
-    : ['INVALID_REQUEST', 'UNAUTHENTICATED', 'FORBIDDEN', 'METHOD_NOT_ALLOWED', 'RATE_LIMITED', 'INTERNAL'];
+    : [
+        ...([
+          'INVALID_REQUEST',
+          'UNAUTHENTICATED',
+          'FORBIDDEN',
+          'METHOD_NOT_ALLOWED',
+          'RATE_LIMITED',
+          'INTERNAL',
+        ] as const),
+        // Who knows the caller may be out of reach, whatever is asked.
+        'AGENT_UNAVAILABLE',
+      ];
   const withBody: readonly ErrorCode[] =
     route.body === undefined ? [] : ['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'];
   const byStatus = new Map<number, ErrorCode[]>();
@@ -110,7 +121,13 @@ export function openApiDocument(): SchemaNode {
     paths,
     components: {
       schemas: componentSchemas(),
-      securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
+      securitySchemes: {
+        bearer: {
+          ...{ type: 'http', scheme: 'bearer' },
+          description:
+            'By the mode of the router: an API key, a token of Kubernetes that is made out to its audience, or a token of its OpenID Connect issuer.',
+        },
+      },
     },
   };
 }

@@ -26,8 +26,17 @@ export const replPoolStatusSchema = z.strictObject({
   readyReplicas: count.optional(),
   updatedReplicas: count.optional(),
   sessions: z.strictObject({ active: count, idle: count, capacity: count }).optional(),
-  warmHitRatio: z.string().optional(),
-  acquireP95Ms: count.optional(),
+  warmHitRatio: z
+    .string()
+    .optional()
+    .describe(
+      'Of the last 500 to 1,000 sessions that each agent made, the part that found a warm fork, rounded down to two digits. Absent before the first.',
+    ),
+  acquireP95Ms: count
+    .optional()
+    .describe(
+      'Of the same sessions, 95 in 100 were ready within so many milliseconds of their admission; rounded up to a bucket of the histogram in which agents count.',
+    ),
   isolation: z.string().optional(),
   selector: z.string().optional(),
   observedGeneration: count.optional(),

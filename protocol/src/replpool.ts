@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { cel } from './cel.ts';
 import { isolationLevel } from './isolation.ts';
 import { limitsPatchSchema, poolLimitsSchema } from './limits.ts';
-import { count, dnsLabel } from './names.ts';
+import { count, dnsLabel, poolResourceName } from './names.ts';
 import { parseQuantity } from './quantity.ts';
 import { checkpointsSchema } from './replpool-checkpoints.ts';
 import { environmentSource, environmentVariable, podTemplateSchema } from './replpool-pod.ts';
@@ -158,7 +158,7 @@ export type ReplPoolSpecInput = z.input<typeof replPoolSpecSchema>;
 
 /** Kubernetes adds fields to the metadata as it likes. */
 export const metadataSchema = z.looseObject({
-  name: dnsLabel,
+  name: poolResourceName,
   namespace: dnsLabel.optional(),
   labels: z.record(z.string(), z.string()).optional(),
   annotations: z.record(z.string(), z.string()).optional(),

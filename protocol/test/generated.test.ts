@@ -75,9 +75,10 @@ describe('the CRD', () => {
     );
   });
 
-  it('carries the rules between fields in CEL', () => {
+  it('carries the rules between fields, and that for names, in CEL', () => {
     const rules = nodes.flatMap((node) => (typeof node.rule === 'string' ? [node.rule] : []));
     assert.ok(rules.includes('self.minReplicas <= self.maxReplicas'));
-    assert.equal(rules.length, 6);
+    assert.ok(rules.some((rule) => rule.includes('self.metadata.name')));
+    assert.equal(rules.length, 7);
   });
 });

@@ -1,5 +1,5 @@
 import type { AgentEndpoint, AgentLinkMessage, LinkSession } from '@replpool/protocol';
-import { AgentStream } from '@replpool/service';
+import { AgentStream, type StreamListener, type TlsSource } from '@replpool/service';
 import type { Logger } from 'pino';
 import { Agent } from './agent.ts';
 import { type Tombstone, Tombstones } from './tombstones.ts';
@@ -26,18 +26,25 @@ interface Listed {
 export class AgentDirectory implements Disposable {
   readonly #log: Logger;
   readonly #agentReady: (pod: string) => void;
+  readonly #tls: TlsSource | undefined;
   readonly #agents = new Map<string, Listed>();
   readonly #sessions = new Map<string, Located>();
   readonly #tombstones = new Tombstones();
   /** Told of each session that went with its agent. */
   lost: (pool: string) => void = () => undefined;
-  /** Once an agent was heard the router is ready, and stays so. */
+  /** Whether it was ever said which agents there are. */
+  listed = false;
+  /** Whether an agent was ever heard. */
   heardOnce = false;
 
-  /** @param agentReady called whenever an agent begins to take sessions */
-  constructor(log: Logger, agentReady: (pod: string) => void = () => undefined) {
+  /**
+   * @param agentReady called whenever an agent begins to take sessions
+   * @param tls who we are, to agents whose url is https
+   */
+  constructor(log: Logger, agentReady: (pod: string) => void = () => undefined, tls?: TlsSource) {
     this.#log = log;
     this.#agentReady = agentReady;
+    this.#tls = tls;
   }
 
   get agents(): Agent[] {
@@ -54,6 +61,7 @@ export class AgentDirectory implements Disposable {
 
   /** The agents that there are from now on. One that is gone, or came back elsewhere, has lost its sessions. */
   setAgents(endpoints: readonly AgentEndpoint[]): void {
+    this.listed = true;
     const next = new Map(endpoints.map((endpoint) => [JSON.stringify(endpoint), endpoint]));
     for (const [key, listed] of this.#agents) {
       if (next.has(key)) continue;
@@ -84,10 +92,10 @@ export class AgentDirectory implements Disposable {
   }
 
   #open(endpoint: AgentEndpoint): Listed {
-    const agent = new Agent(endpoint);
+    const agent = new Agent(endpoint, this.#tls);
     let connectedAt = performance.now();
     let lastCause = '';
-    const stream = new AgentStream(endpoint, {
+    const listener: StreamListener = {
       connecting: () => {
         connectedAt = performance.now();
       },
@@ -101,8 +109,8 @@ export class AgentDirectory implements Disposable {
         lastCause = cause;
         this.#log.warn({ err, pod: agent.pod }, 'the stream of an agent ended');
       },
-    });
-    return { agent, stream };
+    };
+    return { agent, stream: new AgentStream(endpoint, listener, { tls: this.#tls }) };
   }
 
   #retire({ agent, stream }: Listed): void {
@@ -112,8 +120,17 @@ export class AgentDirectory implements Disposable {
   }
 
   #hear(agent: Agent, message: AgentLinkMessage, connectedAt: number): void {
+    // A connection begins with a snapshot; what follows one that was not the agent's is not its either.
+    if (message.type !== 'snapshot' && !agent.up) return;
     switch (message.type) {
       case 'snapshot':
+        if (message.pod !== agent.pod || message.pool !== agent.pool) {
+          // An address is given to another pod while the API server still tells of the one before.
+          const { pod, pool } = message;
+          this.#log.warn({ pod: agent.pod, found: { pod, pool } }, 'another pod answers at the address of an agent');
+          this.#gone(agent, 'is no longer at its address');
+          return;
+        }
         this.#snapshot(agent, message.sessions, connectedAt);
         break;
       case 'session':
@@ -148,7 +165,8 @@ export class AgentDirectory implements Disposable {
   #record(agent: Agent, id: string, { owner, epoch, labels }: Pick<LinkSession, 'owner' | 'epoch' | 'labels'>): void {
     const known = this.#sessions.get(id);
     if (known !== undefined && known.agent !== agent) {
-      if (known.epoch > epoch) return;
+      // Sessions move within their pool; no other tenant's agent gets one by saying that it has it.
+      if (known.agent.pool !== agent.pool || known.epoch > epoch) return;
       known.agent.sessions.delete(id);
     }
     this.#tombstones.remove(id);
@@ -161,7 +179,7 @@ export class AgentDirectory implements Disposable {
     const known = this.#sessions.get(id);
     known?.agent.sessions.delete(id);
     this.#sessions.delete(id);
-    this.#tombstones.put(id, { reason, owner: known?.owner });
+    this.#tombstones.put(id, { reason, of: known && { owner: known.owner, pool: known.agent.pool } });
   }
 
   /** Its sessions may live: a pause of a process or of a network is no death. */

@@ -17,6 +17,8 @@ export async function failureOf(
   { error, unsent }: Extract<Outcome, { kind: 'failed' }>,
   session: string | undefined,
 ): Promise<ReplPoolError> {
+  // We cut it ourselves, and said why.
+  if (error instanceof ReplPoolError) return error;
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'UND_ERR_HEADERS_TIMEOUT') {
     return new ReplPoolError('AGENT_TIMEOUT', `the agent ${agent.pod} did not answer in time`, { cause: error });

@@ -1,5 +1,8 @@
+import type { Socket } from 'node:net';
 import type { AgentCapacity, AgentEndpoint } from '@replpool/protocol';
+import type { TlsSource } from '@replpool/service';
 import { Pool } from 'undici';
+import { agentConnector, dialAgent } from './agent-connector.ts';
 import type { Candidate } from './placement.ts';
 
 const NOTHING: AgentCapacity = { sessions: 0, active: 0, busy: 0, warm: 0, free: 0, hits: 0, misses: 0 };
@@ -18,18 +21,21 @@ export class Agent implements Candidate {
   /** Creations under way. */
   pending = 0;
   readonly sessions = new Set<string>();
+  readonly #tls: TlsSource | undefined;
   /** Ended when the agent is heard no more: requests and channels under way. */
-  readonly #underWay = new Set<() => void>();
+  readonly #underWay = new Set<(why: Error) => void>();
   /** Who waits for a verdict on whether it is gone. */
   readonly #waiting = new Set<() => void>();
 
-  constructor(endpoint: AgentEndpoint) {
+  /** @param tls for one whose url is https */
+  constructor(endpoint: AgentEndpoint, tls?: TlsSource) {
     this.endpoint = endpoint;
+    this.#tls = tls;
     // Without timeouts: an execution may take an hour, and an agent that cannot answer is noticed by its silence.
     this.http = new Pool(new URL(endpoint.url).origin, {
       bodyTimeout: 0,
       headersTimeout: 0,
-      connectTimeout: 2_000,
+      connect: agentConnector(endpoint, tls),
       pipelining: 1,
       keepAliveTimeout: 4_000,
     });
@@ -41,6 +47,12 @@ export class Agent implements Candidate {
   get pool(): string {
     return this.endpoint.pool;
   }
+  get revision(): string | undefined {
+    return this.endpoint.revision;
+  }
+  get createdAt(): string | undefined {
+    return this.endpoint.createdAt;
+  }
   get free(): number {
     return this.capacity.free;
   }
@@ -48,8 +60,13 @@ export class Agent implements Candidate {
     return this.capacity.warm;
   }
 
-  /** `end` is called when the agent goes down, unless the returned function was called before. */
-  whileUp(end: () => void): () => void {
+  /** A connection of its own, for what is no plain request. @throws Error */
+  dial(timeoutMs: number): Promise<Socket> {
+    return dialAgent(this.endpoint, this.#tls, timeoutMs);
+  }
+
+  /** `end` is called when the agent goes down or is cut off, unless the returned function was called before. */
+  whileUp(end: (why: Error) => void): () => void {
     this.#underWay.add(end);
     return () => this.#underWay.delete(end);
   }
@@ -59,16 +76,21 @@ export class Agent implements Candidate {
     this.gone = false;
   }
 
-  /** Ends what is under way there. */
+  /** What is under way there ends too. */
   wentDown({ gone }: { gone: boolean }): void {
     this.up = false;
     this.gone ||= gone;
     this.ready = false;
     this.capacity = NOTHING;
-    for (const end of [...this.#underWay]) end();
-    this.#underWay.clear();
+    this.cut(new Error('the agent is silent or gone'));
     for (const wake of [...this.#waiting]) wake();
     this.#waiting.clear();
+  }
+
+  /** Ends what is under way there. */
+  cut(why: Error): void {
+    for (const end of [...this.#underWay]) end(why);
+    this.#underWay.clear();
   }
 
   /** Whether the agent is gone, or is found to be within `ms`: a broken connection alone does not say it. */

@@ -1,11 +1,12 @@
 import { ReplPoolError } from '@replpool/protocol';
 import { findPool, type HealthSource, sendProblem, summarizePools, toReplPoolError } from '@replpool/service';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
-import type { Caller } from './authenticate.ts';
-import { audit, type RouterContext } from './context.ts';
+import type { Caller } from './auth/caller.ts';
+import { auditDenied, type RouterContext } from './context.ts';
 import type { Creations } from './create.ts';
 import { listSessions } from './list-sessions.ts';
 import { readOpenApi } from './openapi.ts';
+import { choosePool, visibleTo } from './visible-pools.ts';
 
 /** Everything but the hot path `/v1/sessions/{id}…`, for paths and methods that there are. The caller is in `res.locals.caller`. */
 export function createApp(context: RouterContext, creations: Creations, health: HealthSource): Express {
@@ -27,9 +28,13 @@ export function createApp(context: RouterContext, creations: Creations, health: 
   app.get('/openapi.json', async (_req, res) => {
     res.setHeader('content-type', 'application/json').end(await readOpenApi());
   });
-  app.get('/v1/pools', (_req, res) => void res.json({ items: summarizePools(directory.agents) }));
-  app.get('/v1/pools/:pool', (req, res) => {
-    res.json(findPool(summarizePools(directory.agents), req.params.pool));
+  app.get('/v1/pools', async (_req, res) => {
+    res.json({ items: summarizePools(await visibleTo(callerOf(res), directory.agents)) });
+  });
+  app.get('/v1/pools/:pool', async (req, res) => {
+    const pool = await choosePool(callerOf(res), directory.agents, req.params.pool);
+    if (pool instanceof ReplPoolError) throw pool;
+    res.json(findPool(summarizePools(directory.agents), pool));
   });
   app.get('/v1/sessions', async (req, res) => {
     res.json(await listSessions(directory, callerOf(res), req.originalUrl));
@@ -42,9 +47,7 @@ export function createApp(context: RouterContext, creations: Creations, health: 
     const undecodable = thrown instanceof URIError;
     const error = undecodable ? new ReplPoolError('NOT_FOUND', 'the path does not decode') : toReplPoolError(thrown);
     if (error.code === 'INTERNAL') log.error({ err: error }, 'a request failed');
-    if (error.status === 403) {
-      audit(log, 'denied', { owner: callerOf(res).name, code: error.code, method: req.method, path: req.path });
-    }
+    auditDenied(log, error, { owner: callerOf(res).name, method: req.method, path: req.path });
     sendProblem(res, error);
   });
   return app;

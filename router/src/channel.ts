@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
-import { connect, Socket } from 'node:net';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ReplPoolError } from '@replpool/protocol';
 import { refuseUpgrade, toReplPoolError } from '@replpool/service';
-import type { Agent } from './agent.ts';
 import { agentUnavailable } from './agent-failure.ts';
-import { audit, type RouterContext } from './context.ts';
+import { auditDenied, notListed, type RouterContext } from './context.ts';
+import { ChannelEnd } from './drain/channel-end.ts';
 import { requestHeaders } from './forward-headers.ts';
 import { type Found, locate } from './locate.ts';
 import { parseSessionPath, type SessionPath } from './session-path.ts';
@@ -17,7 +17,9 @@ const SWITCHED = Buffer.from('HTTP/1.1 101');
 /** The WebSocket upgrades: after the checks, bytes are passed both ways as they are. */
 export class Channels {
   readonly #context: RouterContext;
-  readonly #open = new Set<Duplex>();
+  /** By the client's socket; with its end once frames are passed. */
+  readonly #open = new Map<Duplex, ChannelEnd | undefined>();
+  #restarting = false;
 
   constructor(context: RouterContext) {
     this.#context = context;
@@ -26,7 +28,7 @@ export class Channels {
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
     const startedAt = performance.now();
     const done = (code: number): void => this.#context.metrics.observe('/v1/sessions/{id}/channel', code, startedAt);
-    this.#open.add(socket);
+    this.#open.set(socket, undefined);
     socket.once('close', () => this.#open.delete(socket));
     socket.on('error', () => socket.destroy());
     this.#splice(req, socket, head, () => done(101)).catch((thrown: unknown) => {
@@ -37,15 +39,23 @@ export class Channels {
     });
   }
 
+  /** Has all clients come back elsewhere, and those too that open a channel from now on. */
+  restartAll(): void {
+    this.#restarting = true;
+    for (const end of this.#open.values()) end?.end();
+  }
+
   closeAll(): void {
-    for (const socket of this.#open) socket.destroy();
+    for (const socket of this.#open.keys()) socket.destroy();
   }
 
   async #splice(req: IncomingMessage, client: Duplex, head: Buffer, established: () => void): Promise<void> {
     const path = channelPath(req);
     const found = await this.#find(req, path.id);
     if (client.destroyed) return;
-    const upstream = await dial(found.agent);
+    const upstream = await found.agent.dial(CONNECT_TIMEOUT_MS).catch((cause: unknown) => {
+      throw agentUnavailable(found.agent.pod, cause);
+    });
     if (client.destroyed) {
       upstream.destroy();
       return;
@@ -85,19 +95,24 @@ export class Channels {
       established();
       if (head.length > 0) upstream.write(head);
       client.pipe(upstream);
+      const end = new ChannelEnd(client, upstream, head);
+      this.#open.set(client, end);
+      if (this.#restarting) end.end();
     });
   }
 
   async #find(req: IncomingMessage, id: string): Promise<Found> {
-    const { authenticate, directory, log } = this.#context;
-    const caller = authenticate(req.headers);
+    const { authenticator, directory, log } = this.#context;
+    const caller = await authenticator.authenticate(req.headers);
     if (caller instanceof ReplPoolError) {
-      audit(log, 'denied', { session: id, code: caller.code });
+      auditDenied(log, caller, { session: id });
       throw caller;
     }
-    const found = await locate(directory, id, caller);
+    const early = notListed(this.#context);
+    if (early !== undefined) throw early;
+    const found = await locate(directory, id, caller, 'connect');
     if (!(found instanceof ReplPoolError)) return found;
-    if (found.status === 403) audit(log, 'denied', { owner: caller.name, session: id, code: found.code });
+    auditDenied(log, found, { owner: caller.name, session: id });
     throw found;
   }
 }
@@ -120,22 +135,4 @@ function upgradeHead(req: IncomingMessage, path: SessionPath, { agent, owner, ep
   for (let i = 0; i + 1 < flat.length; i += 2) if (flat[i] !== 'origin') lines.push(`${flat[i]}: ${flat[i + 1]}`);
   lines.push('connection: Upgrade', 'upgrade: websocket', '', '');
   return lines.join('\r\n');
-}
-
-function dial(agent: Agent): Promise<Socket> {
-  const { hostname, port } = new URL(agent.endpoint.url);
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80), noDelay: true });
-    const timer = setTimeout(() => socket.destroy(new Error('connect timed out')), CONNECT_TIMEOUT_MS);
-    socket.once('connect', () => {
-      clearTimeout(timer);
-      socket.off('error', failed);
-      resolve(socket);
-    });
-    socket.once('error', failed);
-    function failed(cause: Error): void {
-      clearTimeout(timer);
-      reject(agentUnavailable(agent.pod, cause));
-    }
-  });
 }

@@ -1,21 +1,36 @@
+import { ReplPoolError } from '@replpool/protocol';
 import type { Logger } from 'pino';
 import type { AgentDirectory } from './agent-directory.ts';
-import type { Authenticate } from './authenticate.ts';
+import type { Authenticator } from './auth/authenticator.ts';
 import type { RouterMetrics } from './metrics.ts';
 
 /** What every handler of one router shares. */
 export interface RouterContext {
   readonly directory: AgentDirectory;
-  readonly authenticate: Authenticate;
+  readonly authenticator: Authenticator;
   readonly metrics: RouterMetrics;
   readonly log: Logger;
 }
 
+/** Until it is known which agents there are, no session can be said not to be there. */
+export function notListed({ directory }: RouterContext): ReplPoolError | undefined {
+  return directory.listed ? undefined : new ReplPoolError('WARMING', 'it is not known yet which agents there are');
+}
+
+interface Facts {
+  readonly owner?: string | undefined;
+  readonly session?: string | undefined;
+  readonly code?: string;
+  readonly method?: string;
+  readonly path?: string;
+}
+
 /** The audit line of section 10: who did what to which session. */
-export function audit(
-  log: Logger,
-  action: 'create' | 'delete' | 'denied',
-  facts: { owner?: string | undefined; session?: string | undefined; code?: string; method?: string; path?: string },
-): void {
+export function audit(log: Logger, action: 'create' | 'delete' | 'denied', facts: Facts): void {
   log.info({ audit: true, action, ...facts }, `audit: ${action}`);
+}
+
+/** The line of a refusal, where it was for want of a right and of nothing else. */
+export function auditDenied(log: Logger, { status, code }: ReplPoolError, facts: Facts): void {
+  if (status === 401 || status === 403) audit(log, 'denied', { ...facts, code });
 }

@@ -8,15 +8,16 @@ import {
   runRequestSchema,
   sessionSchema,
 } from '@replpool/protocol';
-import { readJson, resolvePool } from '@replpool/service';
+import { readJson } from '@replpool/service';
 import type { Agent } from './agent.ts';
 import { agentUnavailable, failureOf } from './agent-failure.ts';
-import type { Caller } from './authenticate.ts';
+import type { Caller } from './auth/caller.ts';
 import { audit, type RouterContext } from './context.ts';
 import { forward, type Outcome } from './forward.ts';
 import { requestHeaders } from './forward-headers.ts';
 import { lookUp } from './locate.ts';
 import { place } from './placement.ts';
+import { agentsFor, choosePool } from './visible-pools.ts';
 
 /** Answers by which an agent says that it did nothing, so that another may be asked. */
 const REFUSALS = new Set([429, 503]);
@@ -58,7 +59,7 @@ export class Creations {
   /** `POST /v1/run`: the agent makes the session and ends it. */
   async run(caller: Caller, req: IncomingMessage, res: ServerResponse): Promise<void> {
     const body = parse(runRequestSchema, await readJson(req));
-    const { pool, agents } = this.#candidates(body.pool, { id: randomUUID() });
+    const { pool, agents } = await this.#candidates(caller, body.pool, { id: randomUUID() });
     const bytes = Buffer.from(JSON.stringify({ ...body, pool }));
     const outcome = await this.#ask(agents, caller.name, '/v1/run', bytes, req, res, (status) => REFUSALS.has(status));
     if (outcome.kind === 'held') send(res, outcome);
@@ -73,9 +74,10 @@ export class Creations {
   ): Promise<void> {
     const { directory, log } = this.#context;
     const { id } = body;
-    const known = chosen ? this.#known(id, caller) : undefined;
-    const { pool, agents } = known ?? this.#candidates(body.pool, { id, affinityKey: body.affinityKey });
-    // An admin who repeats an id gets the session that its owner has.
+    const known = chosen ? await this.#known(id, caller) : undefined;
+    const wish = { id, affinityKey: body.affinityKey };
+    const { pool, agents } = known ?? (await this.#candidates(caller, body.pool, wish));
+    // Who has a right to others' sessions and repeats an id gets the session that its owner has.
     const owner = known?.owner ?? caller.name;
     const bytes = Buffer.from(JSON.stringify({ ...body, pool }));
     const outcome = await this.#ask(agents, owner, '/v1/sessions', bytes, req, res, () => true);
@@ -93,30 +95,32 @@ export class Creations {
   }
 
   /** Where the id is already; throws where it is another's, lost, or may be where we cannot see. */
-  #known(id: string, caller: Caller): Asked | undefined {
+  async #known(id: string, caller: Caller): Promise<Asked | undefined> {
     const { directory } = this.#context;
-    const found = lookUp(directory, id, caller);
+    const found = await lookUp(directory, id, caller, 'get');
     if (found !== undefined && !(found instanceof ReplPoolError)) {
-      return { pool: found.agent.pool, agents: [found.agent], owner: found.owner };
+      const { pool } = found.agent;
+      // Should the agent have it no more, it would make it anew.
+      const allowed = await choosePool(caller, [{ pool }], pool, 'create');
+      if (allowed instanceof ReplPoolError) throw allowed;
+      return { pool, agents: [found.agent], owner: found.owner };
     }
     // A deleted id may be used again; one whose state was lost must not come back empty in silence.
     if (found !== undefined && found.code !== 'SESSION_NOT_FOUND') throw found;
-    const unheard = directory.agents.find((agent) => !agent.up && !agent.gone);
-    if (unheard !== undefined && directory.heardOnce) throw agentUnavailable(unheard.pod);
+    const unheard = directory.agents.filter((agent) => !agent.up && !agent.gone);
+    const [silent] = directory.heardOnce ? await agentsFor(caller, unheard, 'create') : [];
+    if (silent !== undefined) throw agentUnavailable(silent.pod);
     return undefined;
   }
 
-  #candidates(wanted: string | undefined, wish: { id: string; affinityKey?: string | undefined }): Asked {
+  async #candidates(
+    caller: Caller,
+    wanted: string | undefined,
+    wish: { id: string; affinityKey?: string | undefined },
+  ): Promise<Asked> {
     const { agents } = this.#context.directory;
-    const pool = resolvePool(
-      agents.map((agent) => agent.pool),
-      wanted,
-    );
-    if (pool === undefined) {
-      // Without a wish and without an agent the default pool is only not there yet.
-      if (wanted === undefined) throw new ReplPoolError('WARMING', 'no agent is listed yet');
-      throw new ReplPoolError('POOL_NOT_FOUND', `there is no pool ${wanted}`);
-    }
+    const pool = await choosePool(caller, agents, wanted, 'create');
+    if (pool instanceof ReplPoolError) throw pool;
     const placement = place(
       agents.filter((agent) => agent.pool === pool),
       wish,

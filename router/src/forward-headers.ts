@@ -15,8 +15,8 @@ const HOP = new Set([
 ]);
 
 export interface Hop {
-  /** The agent's token. */
-  readonly token: string;
+  /** The agent's token; undefined where our certificate says who we are. */
+  readonly token: string | undefined;
   /** For whom the agent is asked; undefined: it does not look at owners, as for an admin. */
   readonly owner: string | undefined;
   readonly epoch?: number | undefined;
@@ -40,7 +40,7 @@ export function requestHeaders(raw: readonly string[], hop: Hop): string[] {
 
 /** What only the router says to an agent. */
 export function ownHeaders({ token, owner, epoch }: Hop): string[] {
-  const out = ['authorization', `Bearer ${token}`];
+  const out = token === undefined ? [] : ['authorization', `Bearer ${token}`];
   if (owner !== undefined) out.push(OWNER_HEADER, encodeOwner(owner));
   if (epoch !== undefined) out.push(EPOCH_HEADER, String(epoch));
   return out;

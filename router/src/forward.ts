@@ -60,7 +60,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#request = request;
     this.#res = res;
     this.#resolve = resolve;
-    this.#forget = agent.whileUp(() => this.#abort(new Error('the agent is silent or gone')));
+    this.#forget = agent.whileUp((why) => this.#abort(why));
     res.on('close', this.#clientClosed);
     if (res.closed) this.#clientClosed();
   }

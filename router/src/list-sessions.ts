@@ -4,7 +4,8 @@ import type { Agent } from './agent.ts';
 import type { AgentDirectory } from './agent-directory.ts';
 import { agentUnavailable } from './agent-failure.ts';
 import { askAgent } from './ask-agent.ts';
-import { type Caller, ownerToAskFor } from './authenticate.ts';
+import type { Caller } from './auth/caller.ts';
+import { agentsFor } from './visible-pools.ts';
 
 const TIMEOUT_MS = 5_000;
 const PAGE = 1_000;
@@ -27,13 +28,19 @@ function queryOf(url: string): Record<string, string | string[]> {
 export async function listSessions(directory: AgentDirectory, caller: Caller, url: string): Promise<SessionList> {
   const query = parse(sessionListQuerySchema, { ...queryOf(url) }, 'query');
   const { pool } = query;
-  const asked = directory.agents.filter((agent) => pool === undefined || isPool(agent.pool, pool));
+  const wanted = directory.agents.filter((agent) => pool === undefined || isPool(agent.pool, pool));
+  const asked = await agentsFor(caller, wanted, 'list');
   const unheard = asked.find((agent) => !agent.up);
   if (unheard !== undefined) throw agentUnavailable(unheard.pod);
-  const lists = await Promise.all(asked.map((agent) => sessionsAt(agent, ownerToAskFor(caller))));
+  const lists = await Promise.all(asked.map((agent) => visibleAt(agent, caller)));
   return pageOf(lists.flat(), query);
 }
 
+async function visibleAt(agent: Agent, { name, rights }: Caller): Promise<Session[]> {
+  return await sessionsAt(agent, (await rights.may('list', agent.pool)) ? undefined : name);
+}
+
+/** @param owner whose; undefined: everybody's */
 async function sessionsAt(agent: Agent, owner: string | undefined): Promise<Session[]> {
   const sessions: Session[] = [];
   let next: string | undefined;

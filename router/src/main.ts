@@ -1,17 +1,22 @@
 import { parse, routerConfigSchema, routerUpdateSchema } from '@replpool/protocol';
-import { type ProcessInput, readProcessInput } from '@replpool/service';
+import { readProcessInput } from '@replpool/service';
 import { pino } from 'pino';
 import { type Router, startRouter } from './router.ts';
 
 const log = pino({ name: 'router', level: process.env.REPLPOOL_LOG_LEVEL ?? 'info' }, pino.destination(2));
 
+let router: Router | undefined;
+let draining = false;
+// Before all else: as the first process of a container it would otherwise not even be ended by a signal.
+process.on('SIGTERM', drain);
+process.on('SIGINT', stop);
+
 try {
   const input = await readProcessInput();
   const config = parse(routerConfigSchema, input.config, 'config');
   const say = (event: object) => process.stdout.write(`${JSON.stringify(event)}\n`);
-  const router = await startRouter(config, log, (pod) => say({ event: 'agent_ready', pod }));
-  endBySignal(router);
-  followParent(router, input);
+  router = await startRouter(config, { log, agentReady: (pod) => say({ event: 'agent_ready', pod }) });
+  input.follow({ line: takeLine, end: stop });
   say({ event: 'listening', port: router.port, healthPort: router.healthPort });
 } catch (err) {
   log.fatal({ err }, 'the router did not start');
@@ -19,28 +24,32 @@ try {
   process.exit(1);
 }
 
-function endBySignal(router: Router): void {
-  const end = (): void => shutDown(router);
-  process.on('SIGTERM', end);
-  process.on('SIGINT', end);
-}
-
 /** Further lines of the parent are the agents that there are. */
-function followParent(router: Router, input: ProcessInput): void {
-  input.follow({
-    line: (line) => {
-      try {
-        router.setAgents(parse(routerUpdateSchema, JSON.parse(line), 'stdin').agents);
-      } catch (err) {
-        log.error({ err }, 'a line on stdin was not a list of agents');
-      }
-    },
-    end: () => shutDown(router),
-  });
+function takeLine(line: string): void {
+  try {
+    router?.setAgents(parse(routerUpdateSchema, JSON.parse(line), 'stdin').agents);
+  } catch (err) {
+    log.error({ err }, 'a line on stdin was not a list of agents');
+  }
 }
 
-function shutDown(router: Router): void {
-  router.close().then(
+/** Ends when what is under way has. Told a second time: at once. */
+function drain(): void {
+  if (draining || router === undefined) {
+    stop();
+    return;
+  }
+  draining = true;
+  exitAfter(router.drain());
+}
+
+function stop(): void {
+  if (router === undefined) process.exit(0);
+  exitAfter(router.close());
+}
+
+function exitAfter(ended: Promise<void>): void {
+  ended.then(
     () => process.exit(0),
     (err: unknown) => {
       log.error({ err }, 'the router did not end well');

@@ -10,17 +10,17 @@ const options = ({ name, help }: MetricDefinition) => ({ name, help });
 
 /** The router's metrics. The children of each label are looked up once: this runs for every request. */
 export class RouterMetrics {
-  readonly #registry = new Registry();
+  readonly registry = new Registry();
   readonly #requests = new Counter({
     ...options(metrics.routerRequestsTotal),
     labelNames: ['route', 'code'],
-    registers: [this.#registry],
+    registers: [this.registry],
   });
   readonly #seconds = new Histogram({
     ...options(metrics.routerRequestSeconds),
     labelNames: ['route'],
     buckets: BUCKETS,
-    registers: [this.#registry],
+    registers: [this.registry],
   });
   readonly #counters = new Map<string, Counter.Internal>();
   readonly #timers = new Map<string, Histogram.Internal<'route'>>();
@@ -28,7 +28,7 @@ export class RouterMetrics {
   readonly #lost = new Counter({
     ...options(metrics.sessionsLostTotal),
     labelNames: ['pool', 'reason'],
-    registers: [this.#registry],
+    registers: [this.registry],
   });
   readonly #directory: AgentDirectory;
   readonly #log: Logger;
@@ -42,7 +42,7 @@ export class RouterMetrics {
     new Gauge({
       ...options(metrics.agentUp),
       labelNames: ['pool', 'pod'],
-      registers: [this.#registry],
+      registers: [this.registry],
       collect() {
         this.reset();
         for (const { pool, pod, up } of directory.agents) this.set({ pool, pod }, up ? 1 : 0);
@@ -51,12 +51,12 @@ export class RouterMetrics {
   }
 
   get contentType(): string {
-    return this.#registry.contentType;
+    return this.registry.contentType;
   }
 
   async text(): Promise<string> {
-    if (!this.#includeAgents) return await this.#registry.metrics();
-    const own = (await this.#registry.getMetricsAsJSON()) as MetricsJson;
+    if (!this.#includeAgents) return await this.registry.metrics();
+    const own = (await this.registry.getMetricsAsJSON()) as MetricsJson;
     const agents = await Promise.all(this.#directory.agents.map((agent) => agentMetrics(agent, this.#log)));
     return await AggregatorRegistry.aggregate([own, ...agents]).metrics();
   }

@@ -8,6 +8,9 @@ export interface Candidate {
   readonly free: number;
   readonly warm: number;
   readonly pending: number;
+  /** What its pod was made from, and when (RFC 3339); in a cluster. */
+  readonly revision?: string | undefined;
+  readonly createdAt?: string | undefined;
 }
 
 export interface Wish {
@@ -28,8 +31,10 @@ export const MAX_ATTEMPTS = 8;
  *
  * Power of two choices (Mitzenmacher 2001), with the two drawn by rendezvous hashing of the session's id instead of a
  * random number: as even as random ones for random ids, but two routers that get the same id look at the same two
- * agents. With an `affinityKey` the order is plain rendezvous hashing of the key. Agents that look full come last and
- * are asked all the same: the agent has the last word on admission, what we know of it may be a moment old.
+ * agents. With an `affinityKey` the order is plain rendezvous hashing of the key. Pods of the newest revision come
+ * first: the others are to be replaced, and a session there would have to end (docs/decisions/0018). Agents that look
+ * full come last and are asked all the same: the agent has the last word on admission, what we know of it may be a
+ * moment old.
  */
 export function place<C extends Candidate>(agents: readonly C[], wish: Wish): Placement<C> {
   const open = agents.filter((agent) => agent.up && agent.ready && !agent.draining);
@@ -38,14 +43,24 @@ export function place<C extends Candidate>(agents: readonly C[], wish: Wish): Pl
     return { refusal: up.length > 0 && up.every((agent) => agent.draining) ? 'DRAINING' : 'WARMING' };
   }
   const ordered = rendezvous(open, wish.affinityKey ?? wish.id);
+  const newest = newestRevision(open);
   const roomy = ordered.filter((agent) => room(agent) > 0);
+  const current = roomy.filter(({ revision }) => revision === newest);
+  const old = roomy.filter(({ revision }) => revision !== newest);
   const full = ordered.filter((agent) => room(agent) <= 0);
-  const [first, second] = roomy;
-  if (wish.affinityKey === undefined && first !== undefined && second !== undefined && better(second, first)) {
-    roomy[0] = second;
-    roomy[1] = first;
-  }
-  return { candidates: [...roomy, ...full].slice(0, MAX_ATTEMPTS) };
+  if (wish.affinityKey === undefined) for (const agents of [current, old]) betterFirst(agents);
+  return { candidates: [...current, ...old, ...full].slice(0, MAX_ATTEMPTS) };
+}
+
+/** That of the youngest pod: an operator makes pods of the present revision alone. */
+function newestRevision(agents: readonly Candidate[]): string | undefined {
+  const age = ({ createdAt = '' }: Candidate): string => createdAt;
+  return agents.reduce((youngest, each) => (age(each) > age(youngest) ? each : youngest)).revision;
+}
+
+function betterFirst(agents: Candidate[]): void {
+  const [first, second] = agents;
+  if (first !== undefined && second !== undefined && better(second, first)) agents.splice(0, 2, second, first);
 }
 
 const room = (agent: Candidate): number => agent.free - agent.pending;

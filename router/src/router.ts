@@ -1,31 +1,27 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { type AgentEndpoint, invalidRequest, matchPath, ReplPoolError, type RouterConfig } from '@replpool/protocol';
-import {
-  closeServer,
-  type HealthSource,
-  listen,
-  notServed,
-  pathOf,
-  REQUEST_TIMEOUT_MS,
-  sendProblem,
-  serveHealth,
-  toReplPoolError,
-} from '@replpool/service';
-import type { Express } from 'express';
+import { createServer, type Server } from 'node:http';
+import type { KubeConfig } from '@kubernetes/client-node';
+import { type AgentEndpoint, ReplPoolError, type RouterConfig, type TlsFiles } from '@replpool/protocol';
+import { closeServer, FollowedTls, listen, REQUEST_TIMEOUT_MS, serveHealth } from '@replpool/service';
 import { type Logger, pino } from 'pino';
 import { AgentDirectory } from './agent-directory.ts';
 import { createApp } from './app.ts';
-import { authenticator, type Caller } from './authenticate.ts';
+import { openAuthenticator } from './auth/open-authenticator.ts';
 import { Channels } from './channel.ts';
-import { audit, type RouterContext } from './context.ts';
+import { Cluster } from './cluster.ts';
+import type { RouterContext } from './context.ts';
 import { Creations } from './create.ts';
+import { Discovery } from './discovery/discovery.ts';
+import { Answers } from './drain/answers.ts';
+import { drain } from './drain/drain.ts';
+import { FrontDoor } from './front-door.ts';
 import { isLoopbackName } from './loopback.ts';
 import { RouterMetrics } from './metrics.ts';
-import { type PathProblem, parseSessionPath, type SessionPath } from './session-path.ts';
-import { proxySession } from './session-proxy.ts';
+import { Readiness } from './readiness.ts';
 
 /** In-flight requests get this long at the end. */
 const CLOSE_MS = 3_000;
+const DRAIN_SECONDS = 30;
+const DRAIN_DELAY_SECONDS = 5;
 
 /** A running router. */
 export interface Router extends AsyncDisposable {
@@ -34,33 +30,108 @@ export interface Router extends AsyncDisposable {
   readonly healthPort: number | undefined;
   /** The agents that there are from now on. */
   setAgents(agents: readonly AgentEndpoint[]): void;
+  /** Ends when what is under way has, within the configuration's `drainSeconds`, or at once by `close`. */
+  drain(): Promise<void>;
   /** Ends within three seconds. */
   close(): Promise<void>;
 }
 
-/**
- * Starts a router; resolves when it listens. Rejects when mode `none` would be reachable from elsewhere.
- * @param agentReady called whenever an agent begins to take sessions
- */
-export async function startRouter(
-  config: RouterConfig,
-  log: Logger = pino({ level: 'silent' }),
-  agentReady?: (pod: string) => void,
-): Promise<Router> {
-  if (config.auth.mode === 'none' && !isLoopbackName(config.listen.host)) {
-    throw new ReplPoolError('FORBIDDEN', `mode none does not listen on ${config.listen.host}`, {
-      why: 'without authentication whoever reaches the port may run code',
-      how: 'Listen on 127.0.0.1, or use auth mode apiKeys.',
-    });
-  }
-  const directory = new AgentDirectory(log, agentReady);
+export interface RouterOptions {
+  readonly log?: Logger;
+  /** Called whenever an agent begins to take sessions. */
+  readonly agentReady?: (pod: string) => void;
+  /** How the API server is reached, where it is needed; by default as in a pod, or as $KUBECONFIG says. */
+  readonly kubeConfig?: KubeConfig;
+}
+
+/** Starts a router; resolves when it listens. Rejects when mode `none` would be reachable from elsewhere. */
+export async function startRouter(config: RouterConfig, options: RouterOptions = {}): Promise<Router> {
+  refuseOpenDoor(config);
+  const { log = pino({ level: 'silent' }), agentReady, kubeConfig } = options;
+  // Whatever was begun ends in the reverse order, also where the next step fails.
+  await using begun = new AsyncDisposableStack();
+  const tls = config.agentTls && begun.use(await followTls(config.agentTls, log));
+  const directory = begun.use(new AgentDirectory(log, agentReady, tls));
   const metrics = new RouterMetrics(directory, log, config.includeAgentMetrics ?? false);
   directory.lost = (pool) => metrics.lost(pool);
-  const context: RouterContext = { directory, metrics, log, authenticate: authenticator(config.auth) };
-  const channels = new Channels(context);
-  const source = healthOf(context);
+  const cluster = begun.use(new Cluster(kubeConfig, metrics.registry));
+  const authenticator = begun.use(await openAuthenticator(config.auth, () => cluster.client, log));
+  const readiness = new Readiness({ directory, authenticator, discovers: config.discovery !== undefined });
+  const context: RouterContext = { directory, authenticator, metrics, log };
+  const source = {
+    notReady: () => readiness.notReady(),
+    metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
+  };
   const app = createApp(context, new Creations(context), source);
-  const health = config.health && (await serveHealth(config.health, source));
+  const health = config.health && begun.use(await serveHealth(config.health, source));
+  const answers = new Answers();
+  const channels = new Channels(context);
+  const server = serverOf(new FrontDoor(context, app, config, answers), channels);
+  const port = await listen(server, config.listen);
+  begun.defer(() => closeServer(server, CLOSE_MS));
+  begun.defer(() => channels.closeAll());
+  if (config.agents !== undefined) directory.setAgents(config.agents);
+  if (config.discovery !== undefined) {
+    const found = (agents: AgentEndpoint[]) => directory.setAgents(agents);
+    const { client, watchMetrics } = cluster;
+    begun.use(new Discovery({ ...{ client, log, found }, config: config.discovery, metrics: watchMetrics }));
+  }
+  return runningRouter(begun.move(), port, health?.port, directory, (signal) =>
+    drain(
+      {
+        ...{ server, readiness, answers, channels, directory, log },
+        seconds: config.drainSeconds ?? DRAIN_SECONDS,
+        delaySeconds: config.drainDelaySeconds ?? DRAIN_DELAY_SECONDS,
+      },
+      signal,
+    ),
+  );
+}
+
+function runningRouter(
+  all: AsyncDisposableStack,
+  port: number,
+  healthPort: number | undefined,
+  directory: AgentDirectory,
+  drainUntil: (signal: AbortSignal) => Promise<void>,
+): Router {
+  const closing = new AbortController();
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closing.abort();
+    closed ??= all.disposeAsync();
+    return closed;
+  };
+  let drained: Promise<void> | undefined;
+  return {
+    port,
+    healthPort,
+    setAgents: (agents) => directory.setAgents(agents),
+    drain: () => {
+      drained ??= drainUntil(closing.signal).then(close);
+      return drained;
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function refuseOpenDoor({ auth, listen: { host } }: RouterConfig): void {
+  if (auth.mode !== 'none' || isLoopbackName(host)) return;
+  throw new ReplPoolError('FORBIDDEN', `mode none does not listen on ${host}`, {
+    why: 'without authentication whoever reaches the port may run code',
+    how: 'Listen on 127.0.0.1, or use another auth mode, such as apiKeys.',
+  });
+}
+
+function followTls(files: TlsFiles, log: Logger): Promise<FollowedTls> {
+  return FollowedTls.open(files, {
+    changed: () => log.info('the certificate was read anew'),
+    failed: (err) => log.warn({ err }, 'the files of the certificate are of no use; the one before stays'),
+  });
+}
+
+function serverOf(door: FrontDoor, channels: Channels): Server {
   const server = createServer({
     noDelay: true,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -68,89 +139,7 @@ export async function startRouter(
     // Other upgrades, such as curl's offer of h2c, are ignored as RFC 9110 section 7.8 allows.
     shouldUpgradeCallback: (req) => req.headers.upgrade?.toLowerCase() === 'websocket',
   });
-  server.on('request', (req, res) => {
-    answer(context, app, config, req, res);
-  });
+  server.on('request', (req, res) => door.answer(req, res));
   server.on('upgrade', (req, socket, head) => channels.upgrade(req, socket, head));
-  const port = await listen(server, config.listen).catch(async (error: unknown) => {
-    await health?.[Symbol.asyncDispose]();
-    throw error;
-  });
-  directory.setAgents(config.agents);
-
-  let closing: Promise<void> | undefined;
-  const close = (): Promise<void> => {
-    closing ??= (async () => {
-      channels.closeAll();
-      await closeServer(server, CLOSE_MS);
-      await health?.[Symbol.asyncDispose]();
-      directory[Symbol.dispose]();
-    })();
-    return closing;
-  };
-  return {
-    port,
-    healthPort: health?.port,
-    setAgents: (agents) => directory.setAgents(agents),
-    close,
-    [Symbol.asyncDispose]: close,
-  };
-}
-
-function healthOf({ directory, metrics }: RouterContext): HealthSource {
-  return {
-    notReady: () => (directory.heardOnce ? undefined : new ReplPoolError('WARMING', 'no agent was heard of yet')),
-    metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
-  };
-}
-
-function answer(
-  context: RouterContext,
-  app: Express,
-  { auth, health }: RouterConfig,
-  req: IncomingMessage,
-  res: ServerResponse,
-): void {
-  const startedAt = performance.now();
-  const url = req.url ?? '';
-  const matched = matchPath(pathOf(req));
-  res.once('close', () => {
-    // 499 as nginx has it: the client went away before there was a status.
-    context.metrics.observe(matched?.path ?? 'other', res.headersSent ? res.statusCode : 499, startedAt);
-  });
-  // Where metrics have a port of their own, clients get them with a key alone.
-  const open = auth.mode !== 'none' && matched?.open === true && !(health && matched.path === '/metrics');
-  const caller: Caller | ReplPoolError = open ? { name: '', admin: false } : context.authenticate(req.headers);
-  if (caller instanceof ReplPoolError) {
-    audit(context.log, 'denied', { code: caller.code, method: req.method ?? '', path: url.slice(0, 200) });
-    sendProblem(res, caller);
-    return;
-  }
-  const path = parseSessionPath(url);
-  const refused = pathRefusal(path) ?? notServed(req, matched);
-  if (refused !== undefined) sendProblem(res, refused);
-  else if (typeof path === 'object') {
-    proxySession(context, caller, path, req, res).catch((thrown: unknown) => {
-      const error = toReplPoolError(thrown);
-      if (error.code === 'INTERNAL') context.log.error({ err: error }, 'a request failed');
-      sendProblem(res, error);
-    });
-  } else {
-    // Express has no type for locals set from outside before it runs.
-    Object.assign(res, { locals: { caller } });
-    app(req, res);
-  }
-}
-
-function pathRefusal(path: SessionPath | PathProblem): ReplPoolError | undefined {
-  switch (path) {
-    case 'bad-id':
-      return new ReplPoolError('SESSION_NOT_FOUND', 'there is no such session', {
-        why: 'the id of a session is a UUID',
-      });
-    case 'dot-segment':
-      return invalidRequest('path', 'has a dot segment or a backslash');
-    default:
-      return undefined;
-  }
+  return server;
 }

@@ -2,8 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ReplPoolError } from '@replpool/protocol';
 import { announcedTooLarge, bodyTooLarge, readBytes, sendProblem } from '@replpool/service';
 import { failureOf } from './agent-failure.ts';
-import type { Caller } from './authenticate.ts';
-import { audit, type RouterContext } from './context.ts';
+import { verbOf } from './auth/access.ts';
+import type { Caller } from './auth/caller.ts';
+import { audit, auditDenied, type RouterContext } from './context.ts';
 import { forward } from './forward.ts';
 import { requestHeaders } from './forward-headers.ts';
 import { locate } from './locate.ts';
@@ -23,9 +24,10 @@ export async function proxySession(
 ): Promise<void> {
   const { directory, log } = context;
   const { id } = path;
-  const found = await locate(directory, id, caller);
+  const method = req.method ?? 'GET';
+  const found = await locate(directory, id, caller, verbOf(method, path.rest));
   if (found instanceof ReplPoolError) {
-    if (found.status === 403) audit(log, 'denied', { owner: caller.name, session: id, code: found.code });
+    auditDenied(log, found, { owner: caller.name, session: id });
     sendProblem(res, found);
     return;
   }
@@ -34,7 +36,6 @@ export async function proxySession(
     sendProblem(res, bodyTooLarge());
     return;
   }
-  const method = req.method ?? 'GET';
   const { agent } = found;
   const outcome = await forward(
     agent,

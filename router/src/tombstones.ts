@@ -1,16 +1,18 @@
+import { Lru } from './lru.ts';
+
 export interface Tombstone {
   /** `deleted`, or a reason of SESSION_LOST. */
   readonly reason: string;
-  readonly owner?: string | undefined;
+  /** Whose it was and where, as far as that was known. */
+  readonly of?: { readonly owner: string; readonly pool: string } | undefined;
 }
 
-/** Why sessions are no more, for the last `limit` of them; the one least recently asked for goes first. */
+/** Why sessions are no more, for the last `limit` of them. */
 export class Tombstones {
-  readonly #limit: number;
-  readonly #stones = new Map<string, Tombstone>();
+  readonly #stones: Lru<Tombstone>;
 
   constructor(limit = 10_000) {
-    this.#limit = limit;
+    this.#stones = new Lru(limit);
   }
 
   get size(): number {
@@ -18,17 +20,11 @@ export class Tombstones {
   }
 
   put(id: string, stone: Tombstone): void {
-    this.#stones.delete(id);
     this.#stones.set(id, stone);
-    if (this.#stones.size <= this.#limit) return;
-    const oldest = this.#stones.keys().next();
-    if (!oldest.done) this.#stones.delete(oldest.value);
   }
 
   get(id: string): Tombstone | undefined {
-    const stone = this.#stones.get(id);
-    if (stone !== undefined) this.put(id, stone);
-    return stone;
+    return this.#stones.get(id);
   }
 
   remove(id: string): void {

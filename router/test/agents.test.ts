@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { pino } from 'pino';
 import { FakeAgent } from './fake-agent.ts';
 import { Harness, ids } from './harness.ts';
 
@@ -124,6 +125,30 @@ describe('the agents of a router', () => {
     await it.until(async () => (await it.call('GET', `/v1/sessions/${ids.a}`)).status === 200);
     it.router.setAgents([]);
     assert.equal((await it.call('GET', `/v1/sessions/${ids.a}`)).status, 410);
+  });
+
+  it('an agent of another pool gets no session by saying that it has it', async () => {
+    await using it = await Harness.start([new FakeAgent('data-1'), new FakeAgent('rogue-1', 'rogue')]);
+    const [agent, rogue] = it.agents;
+    agent?.add(ids.a, 'anonymous');
+    await it.until(async () => (await it.call('GET', `/v1/sessions/${ids.a}`)).body.pod === 'data-1');
+    const claim = { ...agent?.sessions.get(ids.a)?.link, epoch: 9 };
+    rogue?.say({ type: 'session', session: claim });
+    rogue?.add(ids.b, 'anonymous');
+    await it.until(async () => (await it.call('GET', `/v1/sessions/${ids.b}`)).body.pod === 'rogue-1');
+    assert.equal((await it.call('GET', `/v1/sessions/${ids.a}`)).body.pod, 'data-1');
+  });
+
+  it('another pod at the address of one that was listed is not that one', async () => {
+    const lines: string[] = [];
+    const log = pino({}, { write: (line: string) => void lines.push(line) });
+    await using it = await Harness.start(undefined, { mode: 'none' }, log);
+    it.agent.add(ids.a, 'anonymous');
+    await it.until(async () => (await it.call('GET', `/v1/sessions/${ids.a}`)).status === 200);
+    it.router.setAgents([{ ...it.agent.endpoint, pod: 'data-0' }]);
+    await it.until(() => lines.some((line) => line.includes('another pod answers')));
+    assert.equal((await it.call('GET', `/v1/sessions/${ids.a}`)).status, 410);
+    assert.match((await it.call('GET', '/metrics')).body, /pod="data-0"} 0/);
   });
 
   it('without an agent it is alive and not ready, and creation is WARMING', async () => {

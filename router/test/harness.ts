@@ -45,7 +45,7 @@ export class Harness implements AsyncDisposable {
   ) {
     await Promise.all(agents.map((agent) => agent.start()));
     const config = { listen: { host: '127.0.0.1', port: 0 }, auth, agents: agents.map(({ endpoint }) => endpoint) };
-    const harness = new Harness(await startRouter(config, log), agents);
+    const harness = new Harness(await startRouter(config, { ...(log && { log }) }), agents);
     if (agents.length > 0)
       await harness.until(() => harness.call('GET', '/metrics').then((it) => allUp(it.body, agents)));
     return harness;

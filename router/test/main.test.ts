@@ -38,19 +38,6 @@ describe('the router as a process', () => {
     }
   });
 
-  it('ends by SIGTERM within three seconds, twice the signal too', async () => {
-    const child = start(config);
-    try {
-      await portOf(child);
-      child.kill('SIGTERM');
-      child.kill('SIGTERM');
-      const [code] = await once(child, 'exit');
-      assert.equal(code, 0);
-    } finally {
-      child.kill('SIGKILL');
-    }
-  });
-
   it('does not start with a configuration that is wrong', async () => {
     const child = start({ ...config, listen: { host: '0.0.0.0', port: 0 } });
     const [code] = await once(child, 'exit');

@@ -55,6 +55,21 @@ describe('placement', () => {
     );
   });
 
+  it('prefers the revision of the youngest pod, as long as it has room', () => {
+    const pod = (name: string, revision: string, minute: number, free: number): Candidate => ({
+      ...{ ...ready(free, free), pod: name, revision, createdAt: `2026-01-01T00:0${minute}:00Z` },
+    });
+    const olds = [pod('a', 'old', 1, 9), pod('b', 'old', 2, 9)];
+    const order = (free: number, affinityKey?: string): string[] => {
+      const placement = place([...olds, pod('c', 'new', 3, free)], { id: crypto.randomUUID(), affinityKey });
+      return 'candidates' in placement ? placement.candidates.map(({ pod: name }) => name) : [];
+    };
+    for (const key of [undefined, 'k1', 'k2', 'k3']) {
+      assert.equal(order(1, key)[0], 'c');
+      assert.equal(order(0, key).at(-1), 'c');
+    }
+  });
+
   it('takes the warmer, then the freer of two', () => {
     fc.assert(
       fc.property(fc.uuid(), fc.integer({ min: 1, max: 9 }), (id, free) => {

@@ -1,4 +1,4 @@
-import { type ClientRequest, get, type IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import {
   type AgentEndpoint,
   type AgentLinkMessage,
@@ -6,7 +6,9 @@ import {
   INTERNAL_STREAM_PATH,
   parse,
 } from '@replpool/protocol';
+import { requestAgent } from './agent-request.ts';
 import { type Backoff, backoffMs } from './backoff.ts';
+import type { TlsSource } from './tls-material.ts';
 
 /** An agent says something every second; silent for this long it is not asked any more until it speaks. */
 const SILENCE_MS = 2_000;
@@ -26,11 +28,19 @@ export interface StreamListener {
   failed(error: unknown): void;
 }
 
+export interface StreamOptions {
+  /** False: capacity and readiness alone, for who routes nothing. */
+  readonly sessions?: boolean;
+  /** For agents whose url is https; asked anew for each connection. */
+  readonly tls?: TlsSource | undefined;
+}
+
 /** The stream of one agent, reconnected for ever until it is disposed. */
 export class AgentStream implements Disposable {
   readonly #endpoint: AgentEndpoint;
   readonly #path: string;
   readonly #listener: StreamListener;
+  readonly #tls: TlsSource | undefined;
   readonly #silence: NodeJS.Timeout;
   #request: ClientRequest | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -38,11 +48,11 @@ export class AgentStream implements Disposable {
   #lastHeard = performance.now();
   #disposed = false;
 
-  /** @param options.sessions false: capacity and readiness alone, for who routes nothing */
-  constructor(endpoint: AgentEndpoint, listener: StreamListener, { sessions = true }: { sessions?: boolean } = {}) {
+  constructor(endpoint: AgentEndpoint, listener: StreamListener, { sessions = true, tls }: StreamOptions = {}) {
     this.#endpoint = endpoint;
     this.#path = sessions ? INTERNAL_STREAM_PATH : `${INTERNAL_STREAM_PATH}?sessions=false`;
     this.#listener = listener;
+    this.#tls = tls;
     this.#silence = setTimeout(() => this.#checkSilence(), SILENCE_MS);
     this.#connect();
   }
@@ -57,8 +67,12 @@ export class AgentStream implements Disposable {
   #connect(): void {
     if (this.#disposed) return;
     this.#listener.connecting();
-    const headers = { authorization: `Bearer ${this.#endpoint.token}`, accept: 'application/x-ndjson' };
-    const request = get(new URL(this.#path, this.#endpoint.url), { agent: false, headers });
+    const request = requestAgent(
+      this.#endpoint,
+      this.#path,
+      { headers: { accept: 'application/x-ndjson' } },
+      this.#tls,
+    );
     this.#request = request;
     let cause: unknown = new Error('the stream ended');
     request.on('error', (error: NodeJS.ErrnoException) => {
@@ -75,6 +89,7 @@ export class AgentStream implements Disposable {
       this.#retry = setTimeout(() => this.#connect(), backoffMs(this.#attempt, RECONNECT));
       this.#attempt += 1;
     });
+    request.end();
   }
 
   #read(response: IncomingMessage, request: ClientRequest): void {

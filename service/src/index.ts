@@ -1,7 +1,9 @@
-export { AgentStream, type StreamListener } from './agent-stream.ts';
+export { type AgentTlsOptions, agentTlsOptions, requestAgent } from './agent-request.ts';
+export { AgentStream, type StreamListener, type StreamOptions } from './agent-stream.ts';
 export { type Backoff, backoffMs } from './backoff.ts';
 export { closeServer } from './close-server.ts';
 export { hasErrno } from './errno.ts';
+export { Followed, type FollowedOptions } from './followed.ts';
 export { type HealthServer, type HealthSource, serveHealth } from './health.ts';
 export { announcedTooLarge, BODY_LIMIT, bodyTooLarge, readBytes, readJson } from './json-body.ts';
 export { listen, REQUEST_TIMEOUT_MS } from './listen.ts';
@@ -10,3 +12,5 @@ export { refuseUpgrade, sendProblem, toReplPoolError } from './problem.ts';
 export { type ProcessInput, readProcessInput } from './process-input.ts';
 export { notServed, pathOf } from './request-path.ts';
 export { pageOf } from './session-page.ts';
+export { FollowedTls, type TlsFilesListener } from './tls-files.ts';
+export { contextOptions, secureContext, type TlsMaterial, type TlsSource } from './tls-material.ts';

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { type AgentConfig, chooseSubprotocol, invalidRequest, ReplPoolError } from '@replpool/protocol';
 import {
@@ -6,21 +6,23 @@ import {
   type HealthSource,
   listen,
   pathOf,
-  REQUEST_TIMEOUT_MS,
   refuseUpgrade,
   serveHealth,
   toReplPoolError,
 } from '@replpool/service';
 import type { Logger } from 'pino';
 import { openCgroups } from './cgroup/open-cgroups.ts';
-import { authorizer, createApp, type IsAuthorized } from './http/app.ts';
+import { createApp } from './http/app.ts';
+import { checkCaller, type IsAuthorized } from './http/caller.ts';
 import { ChannelServer } from './http/channel.ts';
 import { LinkStream } from './http/link-stream.ts';
 import { checkEpoch, checkOwner } from './http/owner.ts';
+import { createAgentServer } from './http/server.ts';
 import { isolationOf } from './isolation.ts';
 import { AgentMetrics } from './metrics.ts';
 import { templatesOf } from './pool/template.ts';
 import { Zygote } from './pool/zygote.ts';
+import { RecentAcquisitions } from './recent-acquisitions.ts';
 import { openRunDirectory } from './run-directory.ts';
 import type { Session } from './session/session.ts';
 import { Sessions } from './sessions.ts';
@@ -46,8 +48,8 @@ export interface RunningAgent {
   /** Where the configuration has `health`. */
   readonly healthPort: number | undefined;
   /**
-   * Admits no new session; those that there are stay usable. Resolves when none is left, or after the pool's `update.drainSeconds`;
-   * `close` then ends the rest with the reason `drain`.
+   * Admits no new session; those that there are stay usable. Resolves when none is left, or the pool's `update.drainSeconds` after it was
+   * first told to drain; `close` then ends the rest with the reason `drain`.
    */
   drain(): Promise<void>;
   /** Ends all sessions and every process; resolves when none is left. */
@@ -58,7 +60,7 @@ export interface RunningAgent {
 export async function startAgent(config: AgentConfig, log: Logger, events: AgentEvents): Promise<RunningAgent> {
   // What was started is ended in the opposite order, after a start that failed half way too.
   await using started = new AsyncDisposableStack();
-  const cgroups = await openCgroups(config.spec.isolation.cgroups, log);
+  const cgroups = await openCgroups(config.spec.isolation.cgroups, config.delegation, log);
   if (cgroups) started.use(cgroups);
   const isolation = isolationOf(config.spec, cgroups);
   started.use(await openRunDirectory(config.runDirectory));
@@ -75,6 +77,7 @@ export async function startAgent(config: AgentConfig, log: Logger, events: Agent
   const sessions = new Sessions(config, isolation, zygotes, {
     created: (session, warm, seconds) => {
       metrics.created(warm, seconds);
+      recent.observe(warm, seconds);
       link.created(session);
     },
     changed: (session) => link.changed(session),
@@ -89,7 +92,11 @@ export async function startAgent(config: AgentConfig, log: Logger, events: Agent
     limitHit: (limit) => metrics.limitHit(limit),
     failed: (what, err) => log.error({ err }, what),
   });
-  const link = new LinkStream(config, sessions);
+  const recent = new RecentAcquisitions();
+  const link = new LinkStream(config, sessions, {
+    acquired: () => recent.summary,
+    failures: () => zygotes.flatMap((zygote) => zygote.problem ?? []),
+  });
   started.use(link);
   started.defer(() => {
     for (const zygote of zygotes) zygote.close();
@@ -104,6 +111,7 @@ export async function startAgent(config: AgentConfig, log: Logger, events: Agent
         hub,
         cgroups,
         runDirectory: config.runDirectory,
+        environmentFolder: config.environment,
         minIdle: config.spec.sessions.minIdle,
         log,
         changed: () => {
@@ -125,8 +133,9 @@ export async function startAgent(config: AgentConfig, log: Logger, events: Agent
     port,
     healthPort: health?.port,
     drain: async () => {
-      sessions.drain();
-      await sessions.emptied(AbortSignal.timeout(config.spec.update.drainSeconds * 1000));
+      // The operator may have told it long before the kubelet does, and clients have one deadline.
+      const until = sessions.drain() + config.spec.update.drainSeconds * 1000;
+      await sessions.emptied(AbortSignal.timeout(Math.max(0, Math.ceil(until - performance.now()))));
     },
     close: async () => {
       closing = true;
@@ -150,12 +159,9 @@ async function serve(
   parts: { sessions: Sessions; link: LinkStream; metrics: AgentMetrics; health: HealthSource; log: Logger },
   started: AsyncDisposableStack,
 ): Promise<number> {
-  const isAuthorized = authorizer(config.token);
+  const { server, isAuthorized } = started.use(await createAgentServer(config, parts.log));
   const channels = new ChannelServer();
-  const server = createServer(
-    { requestTimeout: REQUEST_TIMEOUT_MS, noDelay: true },
-    createApp({ pool: config.pool, isAuthorized, ...parts }),
-  );
+  server.on('request', createApp({ pool: config.pool, isAuthorized, ...parts }));
   server.on('upgrade', (request, socket, head) => {
     try {
       channels.accept(request, socket, head, admitChannel(request, isAuthorized, parts.sessions));
@@ -174,8 +180,7 @@ async function serve(
 }
 
 function admitChannel(request: IncomingMessage, isAuthorized: IsAuthorized, sessions: Sessions): Session {
-  if (!isAuthorized(request))
-    throw new ReplPoolError('UNAUTHENTICATED', "the request does not carry this agent's token");
+  checkCaller(isAuthorized, request);
   const path = pathOf(request);
   const id = CHANNEL_PATH.exec(path)?.[1];
   if (id === undefined) throw new ReplPoolError('NOT_FOUND', `no channel is served at ${path}`);

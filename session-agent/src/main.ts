@@ -1,10 +1,14 @@
-import { agentConfigSchema, parse } from '@replpool/protocol';
+import { inspect } from 'node:util';
+import { agentConfigSchema, parse, ReplPoolError, type StartFailure } from '@replpool/protocol';
 import { type ProcessInput, readProcessInput } from '@replpool/service';
 import { destination, pino } from 'pino';
 import { type RunningAgent, startAgent } from './agent.ts';
 
 /** Seconds until the process ends although something hangs; the launcher's pipe then ends what is left. */
 const SHUTDOWN_SECONDS = 10;
+
+/** The kubelet keeps the last 2,048 bytes of what a container said. */
+const LONGEST_MESSAGE = 500;
 
 let agent: RunningAgent | undefined;
 let draining = false;
@@ -13,10 +17,9 @@ let stopping = false;
 process.on('SIGTERM', drain);
 process.on('SIGINT', stop);
 
-const input = await readProcessInput();
-const config = parse(agentConfigSchema, withPod(input), 'config');
+const announce = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
+const { input, config } = await readConfig().catch(refuse);
 const log = pino({ name: 'session-agent', base: { pod: config.pod } }, destination(2));
-const announce = (line: Record<string, unknown>) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 agent = await startAgent(config, log, {
   ready: () => announce({ event: 'ready' }),
@@ -25,12 +28,24 @@ agent = await startAgent(config, log, {
     log.fatal({ err: error }, 'the launcher is gone, and every session with it');
     process.exit(1);
   },
-}).catch((error: unknown) => {
-  announce({ event: 'failed', message: error instanceof Error ? error.message : String(error) });
-  process.exit(1);
-});
+}).catch(refuse);
 announce({ event: 'listening', port: agent.port, healthPort: agent.healthPort });
 input.follow({ end: stop });
+
+async function readConfig() {
+  const read = await readProcessInput();
+  return { input: read, config: parse(agentConfigSchema, withPod(read), 'config') };
+}
+
+/** Ends with a last line that says why: in a pod, the operator reads it. */
+function refuse(error: unknown): never {
+  // What nobody foresaw is looked for by its stack.
+  if (!(error instanceof ReplPoolError)) process.stderr.write(`${inspect(error)}\n`);
+  const message = (error instanceof Error ? error.message : String(error)).slice(0, LONGEST_MESSAGE);
+  const field = error instanceof ReplPoolError ? error.details?.field : undefined;
+  announce({ event: 'failed', message, ...(typeof field === 'string' && { field }) } satisfies StartFailure);
+  process.exit(1);
+}
 
 /** All pods of a pool share one file, in which the pod's name cannot stand. */
 function withPod({ config, pod }: ProcessInput): unknown {

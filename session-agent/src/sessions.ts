@@ -27,7 +27,7 @@ const EXPIRY_CHECK_MS = 1000;
 export interface SessionsObserver {
   created(session: Session, warm: boolean, seconds: number): void;
   changed(session: Session): void;
-  /** No session is admitted any more: told at once, so that routers ask another agent. */
+  /** No session is admitted any more, and fewer are on their way: told at once, so that routers ask another agent and nobody waits for them. */
   draining(): void;
   gone(id: string, reason: SessionGoneReason): void;
   executed(outcome: Execution): void;
@@ -50,7 +50,8 @@ export class Sessions {
   /** Those that have ended and whose processes and folders are still being removed. */
   #closing = 0;
   #warmedOnce = false;
-  #draining = false;
+  /** On the clock of `performance.now()`. */
+  #drainingSince: number | undefined;
 
   constructor(config: AgentConfig, isolation: Isolation, zygotes: readonly Zygote[], observer: SessionsObserver) {
     this.#config = config;
@@ -71,20 +72,21 @@ export class Sessions {
   }
 
   get draining(): boolean {
-    return this.#draining;
+    return this.#drainingSince !== undefined;
   }
 
   capacity(): AgentCapacity {
     const { maxPerPod } = this.#config.spec.sessions;
-    // Without those on their way, which each router counts itself; admission knows them all.
-    const active = this.#live.size;
+    // Without those on their way, which each router counts itself; admission knows them all. Of an agent that drains they count too: it is
+    // deleted when it says that it is empty.
+    const active = this.#live.size + (this.draining ? this.#creating.size : 0);
     const sum = (of: (zygote: Zygote) => number) => this.#zygotes.reduce((total, zygote) => total + of(zygote), 0);
     return {
       sessions: maxPerPod,
       active,
       busy: this.list().filter(({ state }) => state === 'busy').length,
       warm: sum((zygote) => zygote.pool.warm),
-      free: this.ready && !this.#draining ? Math.max(0, maxPerPod - active) : 0,
+      free: this.ready && !this.draining ? Math.max(0, maxPerPod - active) : 0,
       hits: sum((zygote) => zygote.pool.hits),
       misses: sum((zygote) => zygote.pool.misses),
     };
@@ -119,14 +121,19 @@ export class Sessions {
       return { session: await session, created: true };
     } finally {
       this.#creating.delete(id);
+      if (this.draining) this.#observer.draining();
       this.#tellEmptied();
     }
   }
 
-  /** From now on no session is admitted; those that there are stay as usable as they were. */
-  drain(): void {
-    this.#draining = true;
+  /**
+   * From now on no session is admitted; those that there are stay as usable as they were.
+   * @returns since when, on the clock of `performance.now()`: it may be told more than once
+   */
+  drain(): number {
+    this.#drainingSince ??= performance.now();
     this.#observer.draining();
+    return this.#drainingSince;
   }
 
   /** Resolves when no session is left, or at the signal. */
@@ -141,7 +148,7 @@ export class Sessions {
 
   async close(): Promise<void> {
     clearInterval(this.#expiry);
-    this.#draining = true;
+    this.#drainingSince ??= performance.now();
     await Promise.allSettled([...this.#creating.values()].map(({ session }) => session));
     await Promise.all(this.list().map((session) => session.close('drain')));
   }
@@ -153,7 +160,7 @@ export class Sessions {
         details: { pool: request.pool },
       });
     }
-    if (this.#draining) throw new ReplPoolError('DRAINING', 'this agent is draining and admits no new sessions');
+    if (this.draining) throw new ReplPoolError('DRAINING', 'this agent is draining and admits no new sessions');
     if (this.#live.size + this.#creating.size >= spec.sessions.maxPerPod) {
       throw new ReplPoolError(
         'POOL_EXHAUSTED',
@@ -166,6 +173,7 @@ export class Sessions {
     const began = performance.now();
     const { pool, pod, spec, runDirectory } = this.#config;
     const zygote = this.#zygoteOf(request.template);
+    const variables = await zygote.environment.ofSession();
     const limits = sessionLimits(zygote.template.limits, request, spec.sessions.limits);
     // A folder of its own: the id may be used again while the old session's folder is still being removed.
     const directory = join(runDirectory, 'sessions', `${id}-${randomUUID().slice(0, 8)}`);
@@ -178,7 +186,7 @@ export class Sessions {
         template: zygote.template.name,
         name: request.name,
         labels: request.labels ?? {},
-        env: request.env ?? {},
+        env: { ...variables, ...request.env },
         limits,
         isolation: this.#isolation,
         idleTimeoutSeconds: request.idleTimeoutSeconds ?? spec.sessions.idleTimeoutSeconds,

@@ -23,6 +23,8 @@ export class AgentProcess extends AgentClient implements AsyncDisposable {
    * Resolves when the zygotes are warm.
    * @param options.disk bytes of a file system of its own that holds the run directory; needs user namespaces
    * @param options.joins the cgroup.procs files of the cgroups that it is started in
+   * @param options.environment has the objects that variables come from
+   * @param options.delegation where the delegate of its pod is asked
    * @param options.user whose process it is, without any rights of root's
    * @param options.hidesCgroups whether it sees them from a cgroup namespace of its own, as in a container of containerd on v2
    */
@@ -31,6 +33,8 @@ export class AgentProcess extends AgentClient implements AsyncDisposable {
     options: {
       disk?: number;
       joins?: readonly string[];
+      delegation?: string;
+      environment?: string;
       hidesCgroups?: boolean;
       user?: UserPython & { uid: number };
     } = {},
@@ -44,6 +48,8 @@ export class AgentProcess extends AgentClient implements AsyncDisposable {
       spec: replPoolSpecSchema.parse(spec),
       python: options.user?.python ?? python(),
       runDirectory: join(folder, 'run'),
+      delegation: options.delegation,
+      environment: options.environment,
     };
     const node = [process.execPath, ...agentNodeOptions, '--conditions=source', agentMain];
     const mount = `mount -t tmpfs -o size=${options.disk} tmpfs ${folder} && exec "$@"`;
@@ -64,7 +70,10 @@ export class AgentProcess extends AgentClient implements AsyncDisposable {
     child.stdin.write(`${JSON.stringify(config)}\n`);
     for await (const line of createInterface({ input: child.stdout })) {
       const said = JSON.parse(line) as { event: string; port?: number; message?: string };
-      if (said.event === 'failed') throw new Error(said.message);
+      if (said.event === 'failed') {
+        child.stdin.end();
+        throw new Error(said.message);
+      }
       if (said.event === 'listening') config.listen.port = said.port ?? 0;
       if (said.event === 'ready') return new AgentProcess(`http://127.0.0.1:${config.listen.port}`, child);
     }

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Session } from '@replpool/protocol';
 import { keyedNumber } from '../src/cgroup/cgroup-file.ts';
+import { askForCgroup } from '../src/cgroup/delegation.ts';
 import { AgentProcess } from './agent-process.ts';
-import { CgroupSubtree } from './cgroup-subtree.ts';
+import { PodCgroup } from './pod-cgroup.ts';
 import { userPython } from './user-python.ts';
 
 /** A user without rights. */
@@ -48,41 +50,39 @@ function isAlive(pid: number): boolean {
   }
 }
 
-describe('sessions in cgroups of a delegated subtree', function () {
+describe('sessions in cgroups of a container that was delegated', function () {
   this.timeout(600_000);
-  let subtree: CgroupSubtree;
+  let pod: PodCgroup;
   let agent: AgentProcess;
 
-  const start = (isolation: 'Delegate' | 'Privileged' = 'Delegate', minIdle = 0) =>
-    AgentProcess.start(
-      { isolation: { cgroups: isolation }, sessions: { minIdle, maxPerPod: 200 } },
-      { joins: subtree.joins },
-    );
+  const start = (cgroups: 'Delegate' | 'Privileged' = 'Delegate', minIdle = 0) =>
+    AgentProcess.start({ isolation: { cgroups }, sessions: { minIdle, maxPerPod: 200 } }, pod.startContainer());
 
   before(async function () {
-    const reason = CgroupSubtree.unavailable;
+    const reason = PodCgroup.unavailable;
     if (reason !== undefined) {
       console.log(`      skipped: ${reason}`);
       this.skip();
     }
-    subtree = new CgroupSubtree(`replpool-test-${process.pid}`);
-    console.log(`      cgroup ${subtree.version}`);
+    pod = new PodCgroup(`replpool-test-${process.pid}`);
+    console.log(`      cgroup ${pod.version}`);
+    await pod.startDelegate(0);
     agent = await start();
   });
   after(async () => {
     await agent?.[Symbol.asyncDispose]();
-    subtree?.[Symbol.dispose]();
+    await pod?.[Symbol.asyncDispose]();
   });
   afterEach(async () => {
     const { items } = (await (await agent.fetch('/v1/sessions')).json()) as { items: Session[] };
     for (const { id } of items) await agent.fetch(`/v1/sessions/${id}`, { method: 'DELETE' });
     // A worker that a recovering session was about to get ends by itself.
-    while (subtree.names.length > 0) await nextTurn();
+    while (pod.names.length > 0) await nextTurn();
   });
 
   it('says which cgroups hold its limits, and does not name them as missing', async () => {
     const { isolation } = await agent.session();
-    assert.equal(isolation.cgroups, subtree.version);
+    assert.equal(isolation.cgroups, pod.version);
     for (const wall of ['memory', 'cpu', 'processes', 'leftover_processes'] as const) {
       assert.ok(!isolation.missing.includes(wall), wall);
     }
@@ -90,8 +90,8 @@ describe('sessions in cgroups of a delegated subtree', function () {
 
   it('have the limits that the session was made with, before its first code runs', async () => {
     const { id } = await agent.session({ limits: { memory: '64Mi', cpu: '500m', processes: 20 } });
-    const of = (controller: string, ...files: string[]) => files.map((file) => subtree.read(controller, file).trim());
-    const v2 = subtree.version === 'v2';
+    const of = (controller: string, ...files: string[]) => files.map((file) => pod.read(controller, file).trim());
+    const v2 = pod.version === 'v2';
     assert.deepEqual(of('memory', v2 ? 'memory.max' : 'memory.limit_in_bytes'), ['67108864']);
     assert.deepEqual(
       v2 ? of('cpu', 'cpu.max') : of('cpu', 'cpu.cfs_quota_us', 'cpu.cfs_period_us'),
@@ -131,17 +131,16 @@ describe('sessions in cgroups of a delegated subtree', function () {
     const { error } = await agent.run(id, FORK_BOMB);
     assert.ok(error && 'name' in error, JSON.stringify(error));
     assert.equal(error.name, 'BlockingIOError');
-    assert.equal(subtree.read('pids', 'pids.current').trim(), '32');
+    assert.equal(pod.read('pids', 'pids.current').trim(), '32');
     assert.equal((await agent.run(id, '1 + 1')).result?.data['text/plain'], '2');
   });
 
   it('with half a core get half of every period, by the count of the kernel', async () => {
     const { id } = await agent.session({ limits: { cpu: '500m' } });
     const count = () => {
-      const stat = subtree.read('cpu', 'cpu.stat');
+      const stat = pod.read('cpu', 'cpu.stat');
       const number = (key: string) => keyedNumber(stat, key) ?? 0;
-      const usedUs =
-        subtree.version === 'v2' ? number('usage_usec') : Number(subtree.read('cpuacct', 'cpuacct.usage')) / 1000;
+      const usedUs = pod.version === 'v2' ? number('usage_usec') : Number(pod.read('cpuacct', 'cpuacct.usage')) / 1000;
       return { usedUs, periods: number('nr_periods'), throttled: number('nr_throttled') };
     };
     const before = count();
@@ -192,40 +191,36 @@ describe('sessions in cgroups of a delegated subtree', function () {
       }
     });
     await Promise.all(lanes);
-    assert.deepEqual(subtree.names, []);
+    assert.deepEqual(pod.names, []);
   });
 
-  it('of an agent that was killed are removed by the next one in its pod', async () => {
-    const { id } = await agent.session();
-    const pid = Number((await agent.run(id, DAEMON)).result?.data['text/plain']);
+  it('are there again after the agent’s container has started again, in a cgroup that is new', async () => {
     await agent.kill();
-    assert.equal(subtree.names.length, 1);
-    agent = await start('Privileged');
-    assert.deepEqual(subtree.names, []);
-    assert.ok(!isAlive(pid));
+    agent = await start();
+    const { id } = await agent.session({ limits: { processes: 32 } });
+    assert.equal(pod.read('pids', 'pids.max').trim(), '32');
+    assert.equal((await agent.run(id, '1 + 1')).result?.data['text/plain'], '2');
   });
 
-  it('are found from within a cgroup namespace, which hides their names', async () => {
-    await using other = await AgentProcess.start(
-      { isolation: { cgroups: 'Delegate' }, sessions: { minIdle: 0 } },
-      { joins: subtree.joins, hidesCgroups: true },
-    );
-    assert.equal((await other.session()).isolation.cgroups, subtree.version);
-    assert.equal(subtree.names.length, 1);
+  it('are there without a delegate for an agent that may make them itself', async () => {
+    await using other = await start('Privileged');
+    await other.session({ limits: { processes: 32 } });
+    assert.equal(pod.read('pids', 'pids.max').trim(), '32');
   });
 
-  it('hold for an agent without rights, to whom the folder was given', async function () {
+  it('hold for an agent without rights, in a cgroup namespace that hides their names', async function () {
     const found = userPython(NOBODY);
     if (found === undefined) {
       console.log('      skipped: only root may read this checkout, or run its Python');
       return this.skip();
     }
-    subtree.delegateTo(NOBODY);
+    await pod.startDelegate(NOBODY);
     await using other = await AgentProcess.start(
       { isolation: { cgroups: 'Delegate' }, sessions: { minIdle: 0 } },
-      { joins: subtree.joins, user: { uid: NOBODY, ...found } },
+      { ...pod.startContainer(), hidesCgroups: true, user: { uid: NOBODY, ...found } },
     );
-    const { id } = await other.session({ limits: { memory: '128Mi' } });
+    const { id, isolation } = await other.session({ limits: { memory: '128Mi' } });
+    assert.equal(isolation.cgroups, pod.version);
     const { error } = await other.run(id, "data = b'x' * (512 << 20)");
     assert.ok(error && 'reason' in error, JSON.stringify(error));
     assert.equal(error.reason, 'oom');
@@ -236,17 +231,44 @@ describe('sessions in cgroups of a delegated subtree', function () {
   });
 
   it('hold a warm fork before it is anybody’s', async () => {
-    await using other = await start('Delegate', 1);
+    await using other = await start('Privileged', 1);
     for (;;) {
-      if (subtree.names.length === 1 && subtree.read('pids', 'cgroup.procs').trim() !== '') break;
+      if (pod.names.length === 1 && pod.read('pids', 'cgroup.procs').trim() !== '') break;
       await nextTurn();
     }
     assert.ok(other.pid > 0);
   });
+
+  it('are given to nobody who asks for more than a container of his own pod', async () => {
+    await using stranger = new PodCgroup(`replpool-test-${process.pid}-b`);
+    stranger.startContainer();
+    const ask = (path: string) => askForCgroup(pod.delegation, path, 5_000);
+    await assert.rejects(ask(stranger.pathOf()), /is not of this pod/);
+    await assert.rejects(ask(pod.pathOf('delegate')), /is not of this pod/);
+    await assert.rejects(ask(pod.pathOf('none')), /is not of this pod/);
+    await assert.rejects(ask(dirname(pod.pathOf())), /is not of this pod/);
+    const raw = (request: string) => writeFileSync(join(pod.delegation, 'requests'), `${request}\n`);
+    for (const path of [`${pod.pathOf()}/../../${stranger.pathOf()}`, '', 'relative', '/a b', '/$(id)', '/']) {
+      raw(`asked ${path}`);
+      while (!readAnswer(pod).startsWith('asked no cgroup was named') && !/that is no name/.test(readAnswer(pod)))
+        await nextTurn();
+      await ask(pod.pathOf());
+    }
+  });
 });
+
+function readAnswer(pod: PodCgroup): string {
+  return readFileSync(join(pod.delegation, 'answer'), 'utf8');
+}
 
 describe('cgroups that are demanded', function () {
   this.timeout(120_000);
+  it('Delegate: an agent does not wait for ever for a delegate that is silent', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'replpool-'));
+    await assert.rejects(askForCgroup(folder, '/kubepods/pod1/c1', 100), /did not answer in 0.1 s/);
+    rmSync(folder, { recursive: true });
+  });
+
   for (const mode of ['Delegate', 'Runtime'] as const) {
     it(`${mode}: an agent that cannot have them does not start`, async () => {
       const demanded = AgentProcess.start({ isolation: { cgroups: mode }, sessions: { minIdle: 0 } });
@@ -259,7 +281,7 @@ describe('cgroups that nobody asked for', function () {
   this.timeout(120_000);
 
   it('are below a folder of the agent’s own, which goes with it', async function () {
-    const reason = CgroupSubtree.unavailable;
+    const reason = PodCgroup.unavailable;
     if (reason !== undefined) {
       console.log(`      skipped: ${reason}`);
       this.skip();

@@ -67,37 +67,43 @@ describe('the files of cgroups', () => {
 });
 
 describe('the place of the sessions’ cgroups', () => {
-  it('is, delegated on v1, beside the container in every hierarchy, by the mounts that show it', () => {
+  it('is, demanded on v1, below the container’s in every hierarchy, by the mounts that are the node’s', () => {
     const [place, ...others] = placesFor('Delegate', hierarchies(V1_POD), 'own');
     assert.deepEqual(others, []);
-    assert.equal(place?.isOurs, false);
     assert.deepEqual(
-      [...(place?.folders ?? [])],
+      [...(place?.sessions ?? [])],
       [
-        ['memory', '/host/cgroup/memory/kubepods/pod1/sessions'],
-        ['cpu', '/host/cgroup/cpu,cpuacct/kubepods/pod1/sessions'],
-        ['pids', '/host/cgroup/pids/kubepods/pod1/sessions'],
-        ['cpuacct', '/host/cgroup/cpu,cpuacct/kubepods/pod1/sessions'],
+        ['memory', '/host/cgroup/memory/kubepods/pod1/c1/sessions'],
+        ['cpu', '/host/cgroup/cpu,cpuacct/kubepods/pod1/c1/sessions'],
+        ['pids', '/host/cgroup/pids/kubepods/pod1/c1/sessions'],
+        ['cpuacct', '/host/cgroup/cpu,cpuacct/kubepods/pod1/c1/sessions'],
       ],
     );
+    assert.equal(place?.path, '/kubepods/pod1/c1');
   });
 
   it('is one folder on v2', () => {
     const [place] = placesFor('Privileged', hierarchies(V2_POD), 'own');
     assert.equal(place?.version, 'v2');
-    assert.equal(place?.isOurs, true);
-    assert.deepEqual([...new Set(place?.folders.values())], ['/host/with blank/kubepods/pod1/sessions']);
+    assert.equal(place?.isTemporary, false);
+    assert.deepEqual([...new Set(place?.sessions.values())], ['/host/with blank/kubepods/pod1/c1/sessions']);
   });
 
-  it('is below our own cgroup where nobody demands one, and goes with us', () => {
+  it('is by the container’s own mount where that is all there is', () => {
+    const unseen = { ...V2_POD, mountinfo: V2_POD.mountinfo.split('\n').slice(0, 2).join('\n') };
+    const [place] = placesFor('Privileged', hierarchies(unseen), 'own');
+    assert.deepEqual([...new Set(place?.sessions.values())], ['/sys/fs/cgroup/sessions']);
+    assert.equal(place?.path, '', 'nobody else could know it');
+  });
+
+  it('is a folder that goes with us where nobody demands one', () => {
     const [place] = placesFor(undefined, hierarchies(V2_POD), 'own');
     assert.equal(place?.isTemporary, true);
-    assert.deepEqual([...new Set(place?.folders.values())], ['/sys/fs/cgroup/own']);
+    assert.deepEqual([...new Set(place?.sessions.values())], ['/host/with blank/kubepods/pod1/c1/own']);
   });
 
-  it('is nowhere where no mount shows what is above us, and where none is wanted', () => {
-    const unseen = { ...V2_POD, mountinfo: V2_POD.mountinfo.split('\n').slice(0, 2).join('\n') };
-    assert.deepEqual(placesFor('Delegate', hierarchies(unseen), 'own'), []);
+  it('is nowhere where no mount shows our cgroup, and where none is wanted', () => {
+    assert.deepEqual(placesFor('Delegate', hierarchies({ ...V2_POD, mountinfo: '' }), 'own'), []);
     assert.deepEqual(placesFor('None', hierarchies(V2_POD), 'own'), []);
   });
 });

@@ -5,8 +5,10 @@ import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type AgentConfig,
+  INTERNAL_DRAIN_PATH,
   INTERNAL_STREAM_PATH,
   type Problem,
   type ReplPoolSpecInput,
@@ -136,6 +138,22 @@ describe('an agent in a container', function () {
     assert.equal(status, 'killed');
     assert.ok(error && 'reason' in error);
     assert.equal(error.reason, 'drain');
+    assert.deepEqual(await agent.exited, [0, null]);
+  });
+
+  it('has one deadline, from when the operator told it first to when the kubelet does', async () => {
+    const drainSeconds = 2;
+    await using agent = await ContainedAgent.start({ ...none, update: { drainSeconds } });
+    const { id } = await agent.session();
+    assert.equal((await agent.post(INTERNAL_DRAIN_PATH, {})).status, 200);
+    await sleep(drainSeconds * 1000);
+    let status: string | undefined;
+    // A second one would be long enough for this.
+    for await (const event of agent.events(id, { code: `import time; time.sleep(${drainSeconds - 0.2})` })) {
+      if (event.type === 'started') agent.terminate();
+      if (event.type === 'finished') status = event.status;
+    }
+    assert.equal(status, 'killed');
     assert.deepEqual(await agent.exited, [0, null]);
   });
 

@@ -34,6 +34,12 @@ export class HttpClient {
     }
   }
 
+  /** Whatever the service says. @param path below its URL, with a query */
+  async get(path: string): Promise<{ status: number; body: string }> {
+    const response = await this.#request('GET', path);
+    return { status: response.status, body: await response.text() };
+  }
+
   async putFile(session: string, name: string, content: Uint8Array<ArrayBuffer>): Promise<void> {
     const path = `v1/sessions/${session}/files/${name.split('/').map(encodeURIComponent).join('/')}`;
     await this.#expectOk(await this.#request('PUT', path, content, 'application/octet-stream'));

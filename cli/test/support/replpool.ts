@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
 export const bin = fileURLToPath(new URL('../../bin/replpool.mjs', import.meta.url));
+const plugin = fileURLToPath(new URL('../../bin/kubectl-replpool.mjs', import.meta.url));
 export const examples = fileURLToPath(new URL('../../../examples/', import.meta.url));
 
 export interface Ended {
@@ -13,10 +14,19 @@ export interface Ended {
 }
 
 /** One `replpool` command line, to its end. */
-export async function replpool(args: readonly string[], stdin = '', env: NodeJS.ProcessEnv = {}): Promise<Ended> {
-  const child = spawn(process.execPath, [bin, ...args], {
+export function replpool(args: readonly string[], stdin = '', env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  return run(bin, args, stdin, env);
+}
+
+/** One `kubectl replpool` command line, as kubectl starts it. */
+export function kubectlReplpool(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  return run(plugin, args, '', env);
+}
+
+async function run(file: string, args: readonly string[], stdin: string, env: NodeJS.ProcessEnv): Promise<Ended> {
+  const child = spawn(process.execPath, [file, ...args], {
     stdio: 'pipe',
-    env: { ...process.env, REPLPOOL_URL: '', REPLPOOL_API_KEY: '', ...env },
+    env: { ...process.env, REPLPOOL_URL: '', REPLPOOL_API_KEY: '', KUBECONFIG: '', ...env },
   });
   child.stdin.on('error', () => undefined).end(stdin);
   const [stdout, stderr, exit] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);

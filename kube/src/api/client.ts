@@ -3,6 +3,7 @@ import https from 'node:https';
 import { text } from 'node:stream/consumers';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { ApiError, NoAnswerError } from './errors.ts';
+import type { RequestMetrics } from './request-metrics.ts';
 
 const TIMEOUT_MS = 30_000;
 /** A peer that is gone without a word is noticed 10 s after this (libuv probes every second, ten times). */
@@ -19,6 +20,16 @@ export interface Call {
   readonly signal?: AbortSignal | undefined;
   /** Until the whole answer is there; of `stream`, until its headers are. */
   readonly timeoutMs?: number;
+  /** A POST that changes nothing, such as a review: it may be sent again where a kept connection was closed. */
+  readonly repeatable?: boolean;
+}
+
+export interface ApiClientOptions {
+  /** How the API server's logs name us. */
+  readonly userAgent?: string;
+  readonly metrics?: RequestMetrics;
+  /** Calls beyond so many at once wait for their turn; no limit by default. */
+  readonly maxSockets?: number;
 }
 
 /**
@@ -30,13 +41,16 @@ export class ApiClient implements Disposable {
   readonly #config: KubeConfig;
   readonly #server: string;
   readonly #agent: https.Agent | http.Agent;
+  readonly #options: ApiClientOptions;
 
-  constructor(config: KubeConfig) {
+  constructor(config: KubeConfig, apiOptions: ApiClientOptions = {}) {
     const cluster = config.getCurrentCluster();
     if (cluster === null) throw new Error('the kubeconfig has no current cluster');
     this.#config = config;
+    this.#options = apiOptions;
     this.#server = cluster.server.replace(/\/$/, '');
-    const options = { keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS, maxFreeSockets: 8 };
+    const { maxSockets = Infinity } = apiOptions;
+    const options = { keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS, maxFreeSockets: 8, maxSockets };
     this.#agent = this.#server.startsWith('https:') ? new https.Agent(options) : new http.Agent(options);
   }
 
@@ -76,7 +90,7 @@ export class ApiClient implements Disposable {
     const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
     const headers: http.OutgoingHttpHeaders = { ...(options.headers as http.OutgoingHttpHeaders) };
     headers.accept = 'application/json';
-    headers['user-agent'] = 'replpool-operator';
+    headers['user-agent'] = this.#options.userAgent ?? 'replpool';
     if (body !== undefined) {
       headers['content-type'] = call.contentType ?? 'application/json';
       headers['content-length'] = body.length;
@@ -86,12 +100,28 @@ export class ApiClient implements Disposable {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
     try {
-      return await send(url, { ...options, headers }, body);
+      return await this.#observed(call, send(url, { ...options, headers }, body));
     } catch (error) {
       // A kept connection may be closed by the server just as it is used again; what may be done twice is.
-      const stale = error instanceof NoAnswerError && error.message === STALE && call.method !== 'POST';
-      if (!stale || signal.aborted) throw noAnswerOf(error, call);
-      return await noAnswer(send(url, { ...options, headers }, body), call);
+      const stale = error instanceof NoAnswerError && error.message === STALE;
+      const mayRepeat = call.method !== 'POST' || call.repeatable === true;
+      if (!stale || !mayRepeat || signal.aborted) throw noAnswerOf(error, call);
+      return await noAnswer(this.#observed(call, send(url, { ...options, headers }, body)), call);
+    }
+  }
+
+  async #observed(call: Call, sent: Promise<IncomingMessage>): Promise<IncomingMessage> {
+    const { metrics } = this.#options;
+    if (metrics === undefined) return await sent;
+    const startedAt = performance.now();
+    const method = call.method ?? 'GET';
+    try {
+      const response = await sent;
+      metrics.answered(method, response.statusCode, startedAt);
+      return response;
+    } catch (error) {
+      metrics.answered(method, undefined, startedAt);
+      throw error;
     }
   }
 }

@@ -1,16 +1,31 @@
-import { type AgentEndpoint, type AgentLinkMessage, INTERNAL_DRAIN_PATH } from '@replpool/protocol';
-import { AgentStream } from '@replpool/service';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { isDeepStrictEqual } from 'node:util';
+import {
+  type Acquired,
+  type AgentEndpoint,
+  type AgentLinkMessage,
+  INTERNAL_DRAIN_PATH,
+  type TemplateFailure,
+} from '@replpool/protocol';
+import { AgentStream, requestAgent, type TlsSource } from '@replpool/service';
 import type { Logger } from 'pino';
 import type { PodLoad } from '../pool/pod-view.ts';
 
 /** An answer to the order to drain; an agent that has it is as good as drained, so a short wait does. */
 const DRAIN_MS = 5_000;
 
+/** What an agent said of itself beside its load; it holds while the agent is not heard. */
+export interface AgentSaid {
+  readonly acquired?: Acquired | undefined;
+  readonly failures: readonly TemplateFailure[];
+}
+
 interface Heard {
   readonly endpoint: AgentEndpoint;
   readonly stream: AgentStream;
   load: PodLoad | undefined;
-  draining: boolean;
+  said: AgentSaid;
 }
 
 /**
@@ -19,12 +34,17 @@ interface Heard {
  */
 export class Agents implements Disposable {
   readonly #log: Logger;
+  readonly #tls: TlsSource;
   readonly #changed: (uid: string) => void;
   readonly #heard = new Map<string, Heard>();
 
-  /** @param changed called when a pod's load is another; with the pod's uid */
-  constructor(log: Logger, changed: (uid: string) => void) {
+  /**
+   * @param tls as whom agents are spoken to
+   * @param changed called when an agent says something else; with the uid of its pod
+   */
+  constructor(log: Logger, tls: TlsSource, changed: (uid: string) => void) {
     this.#log = log;
+    this.#tls = tls;
     this.#changed = changed;
   }
 
@@ -44,9 +64,9 @@ export class Agents implements Disposable {
           this.#set(uid, undefined);
         },
       },
-      { sessions: false },
+      { sessions: false, tls: this.#tls },
     );
-    this.#heard.set(uid, { endpoint, stream, load: undefined, draining: false });
+    this.#heard.set(uid, { endpoint, stream, load: undefined, said: { failures: [] } });
   }
 
   /** The pod is gone. */
@@ -59,26 +79,21 @@ export class Agents implements Disposable {
     return this.#heard.get(uid)?.load;
   }
 
-  /** Whether the agent said that it admits no new session. */
-  isDraining(uid: string): boolean {
-    return this.#heard.get(uid)?.draining ?? false;
+  saidOf(uid: string): AgentSaid {
+    return this.#heard.get(uid)?.said ?? { failures: [] };
   }
 
   /**
    * Tells an agent to admit no new session.
    * @throws Error where it cannot be reached or does not answer so
    */
-  async drain(uid: string): Promise<void> {
+  async drain(uid: string, signal: AbortSignal): Promise<void> {
     const heard = this.#heard.get(uid);
     if (!heard) throw new Error('its agent has no address yet');
-    const { url, token, pod } = heard.endpoint;
-    const response = await fetch(new URL(INTERNAL_DRAIN_PATH, url), {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}` },
-      signal: AbortSignal.timeout(DRAIN_MS),
-    });
-    await response.body?.cancel();
-    if (!response.ok) throw new Error(`agent ${pod} answered ${response.status} to the order to drain`);
+    const { endpoint } = heard;
+    const within = AbortSignal.any([signal, AbortSignal.timeout(DRAIN_MS)]);
+    const status = await post(endpoint, INTERNAL_DRAIN_PATH, this.#tls, within);
+    if (status !== 200) throw new Error(`agent ${endpoint.pod} answered ${status} to the order to drain`);
   }
 
   [Symbol.dispose](): void {
@@ -88,9 +103,12 @@ export class Agents implements Disposable {
   #message(uid: string, message: AgentLinkMessage): void {
     if (message.type !== 'snapshot' && message.type !== 'capacity') return;
     const heard = this.#heard.get(uid);
-    if (heard) heard.draining = message.draining;
-    const { active, busy, warm } = message.capacity;
-    this.#set(uid, { sessions: active, busy, warm });
+    if (!heard) return;
+    const { capacity, draining, acquired, failures = [] } = message;
+    const before = heard.said;
+    heard.said = { acquired, failures };
+    this.#set(uid, { sessions: capacity.active, busy: capacity.busy, warm: capacity.warm, draining });
+    if (!isDeepStrictEqual(before, heard.said)) this.#changed(uid);
   }
 
   #set(uid: string, load: PodLoad | undefined): void {
@@ -98,7 +116,15 @@ export class Agents implements Disposable {
     if (!heard) return;
     const before = heard.load;
     heard.load = load;
-    const isSame = before?.sessions === load?.sessions && before?.busy === load?.busy && before?.warm === load?.warm;
-    if (!isSame) this.#changed(uid);
+    if (!isDeepStrictEqual(before, load)) this.#changed(uid);
   }
+}
+
+/** @returns the status of the answer; its body says nothing that the stream does not */
+async function post(endpoint: AgentEndpoint, path: string, tls: TlsSource, signal: AbortSignal): Promise<number> {
+  const request = requestAgent(endpoint, path, { method: 'POST', signal }, tls).end();
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  request.on('error', () => undefined);
+  response.on('error', () => undefined).resume();
+  return response.statusCode ?? 0;
 }

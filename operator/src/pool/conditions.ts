@@ -1,5 +1,5 @@
 import type { ReplPool } from '@replpool/protocol';
-import type { PodProblem } from './observe.ts';
+import type { PodProblem } from './problems.ts';
 
 export type Condition = NonNullable<NonNullable<ReplPool['status']>['conditions']>[number];
 type Said = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
@@ -18,8 +18,8 @@ export interface PoolFacts {
   readonly problems: readonly PodProblem[];
   /** Why the API server made no pod, where it did not. */
   readonly refused?: { readonly kind: 'quota' | 'forbidden' | 'other'; readonly message: string } | undefined;
-  /** The isolation that the nodes lack. */
-  readonly missingIsolation?: string | undefined;
+  /** How pods fail one after the other, where they do. */
+  readonly failing?: string | undefined;
   /** More would be wanted than autoscaling allows. */
   readonly atMaximum: boolean;
 }
@@ -67,35 +67,45 @@ function progressing({ replicas, ready: have, updated, total, paused }: PoolFact
   return no('Progressing', 'Complete', 'all is as wanted');
 }
 
-function degraded({ problems }: PoolFacts): Said {
-  const reasons = { image: 'ImageUnavailable', crash: 'PodsCrash', config: 'PodsNotStarted' } as const;
-  for (const kind of ['image', 'config', 'crash'] as const) {
-    const found = problems.filter((problem) => problem.kind === kind);
-    if (found[0])
-      return yes('Degraded', reasons[kind], `${found.length} pods, such as ${found[0].pod}: ${found[0].message}`);
+function degraded({ problems, failing }: PoolFacts): Said {
+  const reasons = {
+    image: 'ImageUnavailable',
+    config: 'PodsNotStarted',
+    template: 'TemplateFails',
+    crash: 'PodsCrash',
+  } as const;
+  for (const kind of ['image', 'config', 'template', 'crash'] as const) {
+    const message = told(problems, kind);
+    if (message !== undefined) return yes('Degraded', reasons[kind], message);
   }
+  if (failing !== undefined) return yes('Degraded', 'PodsFail', failing);
   return no('Degraded', 'NothingFails', 'no pod fails');
 }
 
+/** How many pods have this problem, and what one of them says of it. */
+function told(problems: readonly PodProblem[], kind: PodProblem['kind']): string | undefined {
+  const found = problems.filter((problem) => problem.kind === kind);
+  // Always the same one, or the message would change with the order of the store.
+  const [first] = found.toSorted((a, b) => (a.pod < b.pod ? -1 : 1));
+  if (first === undefined) return undefined;
+  const who = found.length === 1 ? `pod ${first.pod}` : `${found.length} pods, such as ${first.pod}`;
+  return `${who}: ${first.message}`;
+}
+
 function capacity({ problems, refused, atMaximum }: PoolFacts): Said {
-  const waiting = problems.filter(({ kind }) => kind === 'unschedulable');
   if (refused?.kind === 'quota') return yes('CapacityLimited', 'QuotaExceeded', refused.message);
-  if (waiting[0]) {
-    return yes(
-      'CapacityLimited',
-      'Unschedulable',
-      `${waiting.length} pods, such as ${waiting[0].pod}: ${waiting[0].message}`,
-    );
-  }
+  const unschedulable = told(problems, 'unschedulable');
+  if (unschedulable !== undefined) return yes('CapacityLimited', 'Unschedulable', unschedulable);
   if (atMaximum)
     return yes('CapacityLimited', 'MaxReplicasReached', 'more sessions are wanted than maxReplicas pods have room for');
   return no('CapacityLimited', 'RoomLeft', 'nothing limits the pool');
 }
 
-function isolation({ missingIsolation }: PoolFacts): Said {
-  return missingIsolation === undefined
-    ? no('IsolationUnavailable', 'Available', 'what the pool asks for is enforced')
-    : yes('IsolationUnavailable', 'NodesLackIt', missingIsolation);
+function isolation({ problems }: PoolFacts): Said {
+  const missing = told(problems, 'isolation');
+  return missing === undefined
+    ? no('IsolationUnavailable', 'Available', 'no agent refuses what the pool asks for')
+    : yes('IsolationUnavailable', 'NodesLackIt', missing);
 }
 
 function forbidden({ refused }: PoolFacts): Said {

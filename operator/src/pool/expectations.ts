@@ -3,67 +3,97 @@ import type { Clock } from '@replpool/kube';
 /** What was not seen after so long never came; the next look at the API server decides. */
 const FORGOTTEN_MS = 300_000;
 
-interface Expected {
-  readonly since: number;
-  readonly revision: string;
+/** A pod as the store has it. */
+export interface SeenPod {
+  readonly uid: string;
+  readonly name: string;
+  readonly draining: boolean;
+}
+
+export interface Unseen {
+  readonly created: readonly { readonly uid: string; readonly revision: string }[];
+  readonly deleted: ReadonlySet<string>;
+  /** Until when, in milliseconds since the epoch, by uid. */
+  readonly drained: ReadonlyMap<string, number>;
+}
+
+/** What was done with the pods of one pool. */
+class Done {
+  readonly created = new Map<string, { since: number; revision: string }>();
+  readonly deleted = new Map<string, { since: number }>();
+  readonly drained = new Map<string, { since: number; until: number }>();
+  /** Names of pods whose creation was not answered. */
+  readonly unsure = new Map<string, { since: number }>();
 }
 
 /**
- * What the operator did and its watch has not shown yet: a pod that was made must not be made again because the store is behind, and one that
- * was deleted must not be counted on.
+ * What the operator did and its watch has not shown yet: a pod that was made must not be made again because the store is behind, one that was
+ * deleted must not be counted on, and for one that drains no second one may be chosen.
  */
 export class Expectations {
   readonly #clock: Clock;
-  readonly #created = new Map<string, Map<string, Expected>>();
-  readonly #deleted = new Map<string, Map<string, Expected>>();
+  readonly #pools = new Map<string, Done>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   created(pool: string, uid: string, revision: string): void {
-    put(this.#created, pool, uid, { since: this.#clock.now(), revision });
+    this.#of(pool).created.set(uid, { since: this.#clock.now(), revision });
   }
 
   deleted(pool: string, uid: string): void {
-    put(this.#deleted, pool, uid, { since: this.#clock.now(), revision: '' });
+    this.#of(pool).deleted.set(uid, { since: this.#clock.now() });
   }
 
-  /** @param seen the uids that the store has now */
-  unseen(
-    pool: string,
-    seen: ReadonlySet<string>,
-  ): {
-    readonly created: readonly { readonly uid: string; readonly revision: string }[];
-    readonly deleted: ReadonlySet<string>;
-  } {
-    const created = this.#still(this.#created, pool, (uid) => !seen.has(uid));
-    const deleted = this.#still(this.#deleted, pool, (uid) => seen.has(uid));
-    return { created, deleted: new Set(deleted.map(({ uid }) => uid)) };
+  /** @param until when its drain ends, in milliseconds since the epoch */
+  drained(pool: string, uid: string, until: number): void {
+    this.#of(pool).drained.set(uid, { since: this.#clock.now(), until });
+  }
+
+  /** Nobody answered whether a pod of this name was made. */
+  unsure(pool: string, name: string): void {
+    this.#of(pool).unsure.set(name, { since: this.#clock.now() });
+  }
+
+  /** A name to try again first: the same name is not made twice. */
+  takeUnsure(pool: string): string | undefined {
+    const unsure = this.#pools.get(pool)?.unsure;
+    const [name] = unsure?.keys() ?? [];
+    if (name !== undefined) unsure?.delete(name);
+    return name;
+  }
+
+  /** @param pods those that the store has now */
+  unseen(pool: string, pods: readonly SeenPod[]): Unseen {
+    const done = this.#pools.get(pool);
+    if (!done) return { created: [], deleted: new Set(), drained: new Map() };
+    const seen = new Map(pods.map((pod) => [pod.uid, pod]));
+    const names = new Set(pods.map(({ name }) => name));
+    this.#keep(done.created, (uid) => !seen.has(uid));
+    this.#keep(done.deleted, (uid) => seen.has(uid));
+    this.#keep(done.drained, (uid) => seen.get(uid)?.draining === false);
+    this.#keep(done.unsure, (name) => !names.has(name));
+    return {
+      created: [...done.created].map(([uid, { revision }]) => ({ uid, revision })),
+      deleted: new Set(done.deleted.keys()),
+      drained: new Map([...done.drained].map(([uid, { until }]) => [uid, until])),
+    };
   }
 
   forget(pool: string): void {
-    this.#created.delete(pool);
-    this.#deleted.delete(pool);
+    this.#pools.delete(pool);
   }
 
-  #still(
-    kind: Map<string, Map<string, Expected>>,
-    pool: string,
-    isExpected: (uid: string) => boolean,
-  ): { uid: string; revision: string }[] {
-    const of = kind.get(pool);
-    if (!of) return [];
-    for (const [uid, { since }] of of) {
-      if (!isExpected(uid) || this.#clock.now() - since > FORGOTTEN_MS) of.delete(uid);
+  #of(pool: string): Done {
+    const done = this.#pools.get(pool) ?? new Done();
+    this.#pools.set(pool, done);
+    return done;
+  }
+
+  #keep(expected: Map<string, { readonly since: number }>, isUnseen: (key: string) => boolean): void {
+    for (const [key, { since }] of expected) {
+      if (!isUnseen(key) || this.#clock.now() - since > FORGOTTEN_MS) expected.delete(key);
     }
-    if (of.size === 0) kind.delete(pool);
-    return [...of].map(([uid, { revision }]) => ({ uid, revision }));
   }
-}
-
-function put(kind: Map<string, Map<string, Expected>>, pool: string, uid: string, expected: Expected): void {
-  const of = kind.get(pool) ?? new Map<string, Expected>();
-  of.set(uid, expected);
-  kind.set(pool, of);
 }

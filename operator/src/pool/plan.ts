@@ -21,8 +21,8 @@ export interface Plan {
 /**
  * Brings the pods of a pool nearer to what is wanted.
  *
- * A pod is only deleted where that costs nobody a session: before it served, when it is drained and empty, or when its drain has lasted as
- * long as the pool allows. Which one goes is chosen by cost, so a busy pod never goes while an idle one could.
+ * A pod is only deleted where that costs nobody a session: before its agent runs, when it is drained and empty, or when its drain has lasted
+ * as long as the pool allows. Which one goes is chosen by cost, so a busy pod never goes while an idle one could.
  */
 export function plan(pods: readonly PodView[], wanted: Wanted, now: number): Plan {
   const live = pods.filter(isLive);
@@ -30,10 +30,12 @@ export function plan(pods: readonly PodView[], wanted: Wanted, now: number): Pla
   const serving = live.filter((pod) => pod.phase !== 'draining');
   const current = serving.filter((pod) => pod.revision === wanted.revision);
   const old = serving.filter((pod) => pod.revision !== wanted.revision);
-  const leaving = [...retire(current, old, wanted)];
+  const surplus = surplusOf(current, wanted.replicas);
+  const staying = current.filter((pod) => !surplus.includes(pod));
+  const leaving = [...surplus, ...replacedBy(staying, old, draining.length, wanted)];
   return {
     create: toCreate(current.length, live.length, wanted),
-    drain: leaving.filter((pod) => pod.phase === 'ready'),
+    drain: leaving.filter((pod) => pod.phase !== 'pending'),
     delete: [
       ...pods.filter((pod) => pod.phase === 'failed'),
       ...leaving.filter((pod) => pod.phase === 'pending'),
@@ -47,22 +49,45 @@ function toCreate(current: number, live: number, { replicas, maxSurge }: Wanted)
   return Math.max(0, Math.min(replicas - current, replicas + maxSurge - live));
 }
 
-/** Which serving pods are to go: surplus of the present revision, and old ones as far as enough others are ready. */
-function retire(current: readonly PodView[], old: readonly PodView[], wanted: Wanted): PodView[] {
-  const { replicas, maxUnavailable } = wanted;
-  const surplus = [...current].toSorted(byCost).slice(0, Math.max(0, current.length - replicas));
-  const staying = current.filter((pod) => !surplus.includes(pod));
-  const ready = [...staying, ...old].filter((pod) => pod.phase === 'ready').length;
-  // An old pod that never became ready is no loss, and may be what the update is to mend.
-  const neverReady = old.filter((pod) => pod.phase === 'pending');
-  const spare = Math.max(0, ready - Math.max(0, replicas - maxUnavailable));
-  const replaced = old
-    .filter((pod) => pod.phase === 'ready')
+/**
+ * Pods of the present revision beyond what is wanted. None that is ready goes in place of one that is not and may be busy: which of the two
+ * is left over shows when that one is ready again or gone.
+ */
+function surplusOf(current: readonly PodView[], replicas: number): PodView[] {
+  let spare = Math.max(0, current.filter(isReady).length - replicas);
+  return current
     .toSorted(byCost)
-    .slice(0, spare);
-  return [...surplus, ...neverReady, ...replaced];
+    .slice(0, Math.max(0, current.length - replicas))
+    .filter((pod) => {
+      if (!isReady(pod)) return true;
+      spare -= 1;
+      return spare >= 0;
+    });
 }
 
+/** Which old pods are to go: those that serve nobody at once, others as far as enough are ready without them. */
+function replacedBy(
+  staying: readonly PodView[],
+  old: readonly PodView[],
+  draining: number,
+  { replicas, maxUnavailable }: Wanted,
+): PodView[] {
+  const ready = [...staying, ...old].filter(isReady).length;
+  const spare = Math.max(0, ready - Math.max(0, replicas - maxUnavailable));
+  const replaced = old.filter(isReady).toSorted(byCost).slice(0, spare);
+  // One that never became ready is no loss, and may be what the update is to mend.
+  const useless = old.filter((pod) => pod.phase === 'pending' || (pod.phase === 'unready' && pod.load?.sessions === 0));
+  // Nodes that are not heard for a moment must not cost all of their pods their sessions, so these go one by one.
+  const unsure = old.filter((pod) => pod.phase === 'unready' && pod.load?.sessions !== 0).toSorted(byCost);
+  const room = Math.max(0, spare - replaced.length, maxUnavailable - draining);
+  return [...useless, ...replaced, ...unsure.slice(0, room)];
+}
+
+function isReady({ phase }: PodView): boolean {
+  return phase === 'ready';
+}
+
+/** Empty counts only with the agent's word that it stays so. */
 function isDrained({ load, drainsUntil }: PodView, now: number): boolean {
-  return load?.sessions === 0 || (drainsUntil !== undefined && now >= drainsUntil);
+  return (load?.draining === true && load.sessions === 0) || (drainsUntil !== undefined && now >= drainsUntil);
 }

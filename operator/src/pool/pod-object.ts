@@ -7,15 +7,23 @@ const conditionSchema = z.object({
   reason: z.string().optional(),
   message: z.string().optional(),
 });
+const terminatedSchema = z.object({
+  reason: z.string().optional(),
+  exitCode: z.int(),
+  message: z.string().optional(),
+});
 const containerStatusSchema = z.object({
+  name: z.string(),
   ready: z.boolean(),
   restartCount: z.int(),
   state: z
-    .object({ waiting: z.object({ reason: z.string().optional(), message: z.string().optional() }).optional() })
+    .object({
+      waiting: z.object({ reason: z.string().optional(), message: z.string().optional() }).optional(),
+      running: z.object({}).optional(),
+      terminated: terminatedSchema.optional(),
+    })
     .optional(),
-  lastState: z
-    .object({ terminated: z.object({ reason: z.string().optional(), exitCode: z.int() }).optional() })
-    .optional(),
+  lastState: z.object({ terminated: terminatedSchema.optional() }).optional(),
 });
 const strings = z.record(z.string(), z.string());
 
@@ -35,6 +43,9 @@ export const podSchema = z.object({
   status: z
     .object({
       phase: z.string().optional(),
+      /** Of a failed pod, such as `Evicted`. */
+      reason: z.string().optional(),
+      message: z.string().optional(),
       podIP: z.string().optional(),
       conditions: z.array(conditionSchema).optional(),
       initContainerStatuses: z.array(containerStatusSchema).optional(),
@@ -51,5 +62,10 @@ export type PodObject = KubeObject & Pod;
 /** @throws ZodError where it is no pod */
 export function toPodObject(object: KubeObject): PodObject {
   const { metadata, ...rest } = podSchema.parse(object);
-  return { ...rest, ...toKubeObject({ metadata }), metadata } as PodObject;
+  return { apiVersion: 'v1', kind: 'Pod', ...rest, ...toKubeObject({ metadata }), metadata } as PodObject;
+}
+
+/** Whether it will never run again: evicted, refused by the kubelet, or ended, which an agent never does of its own. */
+export function hasEnded({ status }: PodObject): boolean {
+  return status?.phase === 'Failed' || status?.phase === 'Succeeded';
 }

@@ -7,13 +7,14 @@ export interface PodView {
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   /**
-   * - `pending`: its agent takes no sessions yet
+   * - `pending`: its agent does not run, so nobody has a session there
+   * - `unready`: its agent runs and does not answer its probe: it starts, or it or its node is in trouble, and may have sessions
    * - `ready`: its agent takes sessions
    * - `draining`: its agent was told to take no more
    * - `failed`: it will never run again: evicted, its node is gone, its containers ended for good
-   * - `terminating`: its deletion was accepted
+   * - `terminating`: its deletion was accepted; on a dead node it stays so until the node is back or is removed
    */
-  readonly phase: 'pending' | 'ready' | 'draining' | 'failed' | 'terminating';
+  readonly phase: 'pending' | 'unready' | 'ready' | 'draining' | 'failed' | 'terminating';
   /** Its sessions, as its agent said last; undefined where the agent cannot be asked, which counts as busy. */
   readonly load: PodLoad | undefined;
   /** When its drain ends, in milliseconds since the epoch; only of a draining pod. */
@@ -26,6 +27,8 @@ export interface PodLoad {
   readonly busy: number;
   /** Forks that wait for a session. */
   readonly warm: number;
+  /** The agent says that it admits no new session. */
+  readonly draining: boolean;
 }
 
 /** A pod that exists and may still serve. */
@@ -35,13 +38,14 @@ export function isLive(pod: PodView): boolean {
 
 /**
  * Orders pods by what their end would cost, the cheapest first: one that serves nobody yet, then the one with the fewest running executions,
- * then with the fewest sessions, then the youngest. One that cannot be asked is the last.
+ * then with the fewest sessions, then one that is not ready, then the youngest. One that cannot be asked is the last.
  */
 export function byCost(a: PodView, b: PodView): number {
   return (
     cost(a) - cost(b) ||
     (a.load?.busy ?? 0) - (b.load?.busy ?? 0) ||
     (a.load?.sessions ?? 0) - (b.load?.sessions ?? 0) ||
+    Number(a.phase === 'ready') - Number(b.phase === 'ready') ||
     b.createdAt - a.createdAt ||
     (a.name < b.name ? -1 : 1)
   );

@@ -1,5 +1,5 @@
 import type { KubeObject } from '@replpool/kube';
-import { parse, type ReplPool, replPoolSchema } from '@replpool/protocol';
+import { parse, REPLPOOL_API_VERSION, REPLPOOL_KIND, type ReplPool, replPoolSchema } from '@replpool/protocol';
 import type { Pool } from '../specs/owned.ts';
 
 /** A ReplPool in the operator's store. */
@@ -12,14 +12,16 @@ export interface PoolObject extends KubeObject, Pool {
 /** @throws ReplPoolError where it is no ReplPool that this release knows; the API server's schema lets none of those pass */
 export function toPoolObject(object: KubeObject): PoolObject {
   const { metadata } = object;
+  // Events name what they are about by these two.
+  const type = { apiVersion: REPLPOOL_API_VERSION, kind: REPLPOOL_KIND };
   const { spec, status = {} } = parse(replPoolSchema, {
-    apiVersion: object.apiVersion ?? 'replpool.dev/v1alpha1',
-    kind: object.kind ?? 'ReplPool',
+    ...type,
     metadata: { name: metadata.name, ...(metadata.namespace !== undefined && { namespace: metadata.namespace }) },
     spec: object.spec,
     status: object.status,
   });
   return {
+    ...type,
     metadata,
     name: metadata.name,
     namespace: metadata.namespace ?? '',

@@ -1,159 +1,171 @@
-import { apply, resources } from '@replpool/kube';
-import type { Tokens } from '../agents/tokens.ts';
+import type { Clock } from '@replpool/kube';
 import type { Reconciled } from '../queue/workers.ts';
-import { REVISION_LABEL } from '../specs/labels.ts';
 import { AGENT_PORT } from '../specs/owned.ts';
 import { revisionOf } from '../specs/revision.ts';
-import { type Autoscaling, autoscale, isAtMaximum, type Recommendation } from './autoscale.ts';
+import { summarizeAcquired } from './acquired.ts';
 import { type CreateParts, createPods, type Refused } from './create-pods.ts';
-import { isDraining, problemOf, viewOf } from './observe.ts';
+import { type FailureStreak, forgottenAt, heldUntil, streakAfter, streakMessage } from './failure-streak.ts';
+import { isDraining } from './observe.ts';
 import type { OwnObjects } from './own-objects.ts';
 import { type Plan, plan } from './plan.ts';
 import type { PodObject } from './pod-object.ts';
-import { isLive, type PodView } from './pod-view.ts';
+import type { PodView } from './pod-view.ts';
 import type { PoolObject } from './pool-object.ts';
+import { problemOf } from './problems.ts';
+import { Replicas } from './replicas.ts';
 import { deletePod, drainPod, type RetireParts, tellToDrain } from './retire.ts';
-import { isSameStatus, statusOf } from './status.ts';
+import { type StatusFacts, statusOf } from './status.ts';
+import { StatusReports } from './status-reports.ts';
+import { viewsOf } from './views.ts';
 
 export interface ReconcilerOptions extends RetireParts, CreateParts {
   readonly ownObjects: OwnObjects;
+  readonly clock: Clock;
   pool(key: string): PoolObject | undefined;
   podsOf(pool: PoolObject): readonly PodObject[];
-  readonly tokens: Tokens;
 }
 
 /** How often autoscaling looks at a pool in which nothing changes. */
 const AUTOSCALE_MS = 15_000;
 
-/** Brings one pool nearer to its spec each time it is called; it keeps nothing in memory but what the watch has not shown yet. */
+/**
+ * Brings one pool nearer to its spec each time it is called. It remembers what the watch has not shown yet, and a short past; a new leader
+ * begins without either.
+ */
 export class Reconciler {
   readonly #options: ReconcilerOptions;
-  /** What autoscaling found right lately, by pool. A new leader begins anew, and scales down no sooner for it. */
-  readonly #recommendations = new Map<string, Recommendation[]>();
+  readonly #replicas = new Replicas();
+  readonly #streaks = new Map<string, FailureStreak>();
+  readonly #reports: StatusReports;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
+    this.#reports = new StatusReports(options);
   }
 
   async reconcile(key: string, signal: AbortSignal): Promise<Reconciled> {
     const pool = this.#options.pool(key);
     // Its pods go with it: each drains within its own grace.
     if (!pool || pool.deleting) {
-      this.#options.expectations.forget(key);
-      this.#recommendations.delete(key);
-      this.#options.ownObjects.forget(key);
+      this.#forget(key);
       return {};
     }
-    const revision = revisionOf(pool, this.#options.settings);
+    const { agents, expectations, settings, clock } = this.#options;
+    const revision = revisionOf(pool, settings);
     const objects = this.#options.podsOf(pool);
-    await this.#listen(pool, objects, signal);
-    const seen = this.#views(key, objects);
-    const { replicas, atMaximum } = this.#wanted(key, pool, seen);
-    const { maxSurge, maxUnavailable } = pool.spec.update;
-    let refused: Refused | undefined;
-    if (!pool.spec.paused) {
-      await this.#options.ownObjects.ensure(key, pool, revision, signal);
-      for (const pod of objects) if (isDraining(pod)) await tellToDrain(this.#options, pod);
-      const next = plan(seen, { replicas, revision, maxSurge, maxUnavailable }, Date.now());
-      refused = await this.#act(key, pool, revision, next, objects, signal);
-      await this.#options.ownObjects.dropOld(
-        key,
-        pool,
-        new Set([revision, ...seen.map((pod) => pod.revision)]),
-        signal,
-      );
-    }
-    const problems = objects.flatMap((pod) => problemOf(pod) ?? []);
-    await this.#report(pool, seen, { replicas, revision, refused, problems, atMaximum }, signal);
-    const soonest = Math.min(...seen.flatMap(({ drainsUntil }) => drainsUntil ?? []));
-    if (refused) throw new Error(`pods of ${key} cannot be made: ${refused.message}`);
-    if (Number.isFinite(soonest)) return { againAfterMs: Math.max(1000, soonest - Date.now()) };
-    // A scale-down is due when its delay is over, though nothing changed.
-    const { autoscaling } = pool.spec;
-    if (!autoscaling) return {};
-    return { againAfterMs: Math.min(AUTOSCALE_MS, (autoscaling.scaleDownDelaySeconds + 1) * 1000) };
+    this.#listen(pool, objects);
+    const seen = viewsOf(key, objects, (uid) => agents.loadOf(uid), expectations);
+    const streak = this.#streak(key, objects, revision);
+    const wanted = this.#replicas.wanted(key, pool.spec, seen, clock.now());
+    const refused = pool.spec.paused
+      ? undefined
+      : await this.#act(key, pool, { revision, replicas: wanted.replicas, objects, seen, streak }, signal);
+    const facts: StatusFacts = {
+      ...{ ...wanted, revision, refused },
+      failing: streakMessage(streak),
+      problems: objects.flatMap((pod) => problemOf(pod, agents.saidOf(pod.metadata.uid).failures) ?? []),
+      acquired: summarizeAcquired(objects.flatMap((pod) => agents.saidOf(pod.metadata.uid).acquired ?? [])),
+    };
+    const status = (before: PoolObject['status']) => statusOf(pool, before, seen, facts, new Date().toISOString());
+    const heldMs = await this.#reports.report(key, pool, status, signal);
+    return {
+      ...again(pool, seen, streak, heldMs),
+      ...(refused && { failed: `pods cannot be made: ${refused.message}` }),
+    };
   }
 
-  #wanted(key: string, { spec }: PoolObject, seen: readonly PodView[]): { replicas: number; atMaximum: boolean } {
-    const { autoscaling, replicas, sessions } = spec;
-    if (!autoscaling) return { replicas, atMaximum: false };
-    const active = seen.filter(isLive).reduce((total, { load }) => total + (load?.sessions ?? 0), 0);
-    const perPod = sessions.maxPerPod;
-    const known = this.#recommendations.get(key) ?? startingFrom(autoscaling, seen, performance.now());
-    const next = autoscale(autoscaling, { active, perPod, now: performance.now() }, known);
-    this.#recommendations.set(key, next.history);
-    return { replicas: next.replicas, atMaximum: isAtMaximum(autoscaling, active, perPod) };
+  #forget(key: string): void {
+    this.#options.expectations.forget(key);
+    this.#options.ownObjects.forget(key);
+    this.#replicas.forget(key);
+    this.#reports.forget(key);
+    this.#streaks.delete(key);
+  }
+
+  #streak(key: string, objects: readonly PodObject[], revision: string): FailureStreak | undefined {
+    const streak = streakAfter(this.#streaks.get(key), objects, revision, Date.now());
+    if (streak === undefined) this.#streaks.delete(key);
+    else this.#streaks.set(key, streak);
+    return streak;
   }
 
   /** Holds a stream to the agent of each pod that has an address. */
-  async #listen(pool: PoolObject, objects: readonly PodObject[], signal: AbortSignal): Promise<void> {
-    const { agents, tokens } = this.#options;
-    for (const pod of objects) {
-      const { name, uid, labels } = pod.metadata;
-      const { podIP, phase } = pod.status ?? {};
+  #listen(pool: PoolObject, objects: readonly PodObject[]): void {
+    for (const { metadata, status } of objects) {
+      const { podIP, phase } = status ?? {};
       if (podIP === undefined || phase !== 'Running') continue;
-      const token = await tokens.of(pool, labels?.[REVISION_LABEL] ?? '', signal);
-      // Somebody deleted the Secret: the agent cannot be asked, and counts as busy.
-      if (token === undefined) continue;
-      agents.listen(uid, { pod: name, pool: `${pool.namespace}:${pool.name}`, url: urlOf(podIP), token });
+      const endpoint = { pod: metadata.name, pool: `${pool.namespace}:${pool.name}`, url: urlOf(podIP) };
+      this.#options.agents.listen(metadata.uid, endpoint);
     }
   }
 
-  /** The pods as the store has them, corrected by what it does not show yet. */
-  #views(key: string, objects: readonly PodObject[]): PodView[] {
-    const seen = new Set(objects.map(({ metadata }) => metadata.uid));
-    const { created, deleted } = this.#options.expectations.unseen(key, seen);
-    const views = objects.map((pod) => viewOf(pod, (uid) => this.#options.agents.loadOf(uid)));
-    return [
-      ...views.map((view) => (deleted.has(view.uid) ? { ...view, phase: 'terminating' as const } : view)),
-      ...created.map(
-        ({ uid, revision }): PodView => ({ name: uid, uid, revision, createdAt: 0, phase: 'pending', load: undefined }),
-      ),
-    ];
-  }
-
+  /** Makes, drains and deletes what the plan says. @returns why the API server makes no pods, where it refuses them */
   async #act(
     key: string,
     pool: PoolObject,
-    revision: string,
+    looked: {
+      readonly revision: string;
+      readonly replicas: number;
+      readonly objects: readonly PodObject[];
+      readonly seen: readonly PodView[];
+      readonly streak: FailureStreak | undefined;
+    },
+    signal: AbortSignal,
+  ): Promise<Refused | undefined> {
+    const { revision, replicas, objects, seen, streak } = looked;
+    const { ownObjects } = this.#options;
+    const { maxSurge, maxUnavailable } = pool.spec.update;
+    await ownObjects.ensure(key, pool, revision, signal);
+    const told = objects.filter(isDraining).map((pod) => tellToDrain(this.#options, pod, signal));
+    await Promise.all(told);
+    const next = plan(seen, { replicas, revision, maxSurge, maxUnavailable }, Date.now());
+    await this.#retire(key, pool, next, objects, signal);
+    const isHeld = streak !== undefined && Date.now() < heldUntil(streak);
+    const count = isHeld ? 0 : next.create;
+    const refused = await createPods(this.#options, key, pool, { count, revision }, signal);
+    await ownObjects.dropOld(key, pool, new Set([revision, ...seen.map((pod) => pod.revision)]), signal);
+    return refused;
+  }
+
+  async #retire(
+    key: string,
+    pool: PoolObject,
     next: Plan,
     objects: readonly PodObject[],
     signal: AbortSignal,
-  ): Promise<Refused | undefined> {
-    const parts = this.#options;
+  ): Promise<void> {
     const objectOf = new Map(objects.map((pod) => [pod.metadata.uid, pod]));
     for (const view of next.delete) {
       const pod = objectOf.get(view.uid);
-      if (pod) await deletePod(parts, key, pool, pod, view.phase, signal);
+      if (pod) await deletePod(this.#options, key, pool, pod, view.phase, signal);
     }
     for (const view of next.drain) {
       const pod = objectOf.get(view.uid);
-      if (pod) await drainPod(parts, pool, pod, signal);
+      if (pod) await drainPod(this.#options, key, pool, pod, signal);
     }
-    return await createPods(parts, key, pool, { count: next.create, revision }, signal);
-  }
-
-  async #report(
-    pool: PoolObject,
-    seen: readonly PodView[],
-    facts: Parameters<typeof statusOf>[2],
-    signal: AbortSignal,
-  ): Promise<void> {
-    const status = statusOf(pool, seen, facts, new Date().toISOString());
-    if (isSameStatus(pool.status, status)) return;
-    const { name, namespace } = pool;
-    const metadata = { name, namespace };
-    await apply(this.#options.client, resources.replPools, { metadata, status }, { subresource: 'status', signal });
   }
 }
 
-/** As many pods as there are were right until now: an operator that starts has heard no agent yet, and takes none for idle. */
-function startingFrom({ maxReplicas }: Autoscaling, seen: readonly PodView[], now: number): Recommendation[] {
-  return [{ at: now, replicas: Math.min(maxReplicas, seen.filter(isLive).length) }];
+/** When to look again though nothing changes: at the end of a drain, of a wait, or where autoscaling may scale down. */
+function again(
+  { spec: { autoscaling } }: PoolObject,
+  seen: readonly PodView[],
+  streak: FailureStreak | undefined,
+  heldMs: number | undefined,
+): Reconciled {
+  const now = Date.now();
+  const moments = [
+    ...seen.flatMap(({ drainsUntil }) => drainsUntil ?? []),
+    ...(streak ? [heldUntil(streak), forgottenAt(streak)].filter((at) => at > now) : []),
+  ];
+  const waits = moments.map((at) => Math.max(1000, at - now));
+  if (heldMs !== undefined) waits.push(heldMs);
+  if (autoscaling) waits.push(Math.min(AUTOSCALE_MS, (autoscaling.scaleDownDelaySeconds + 1) * 1000));
+  return waits.length === 0 ? {} : { againAfterMs: Math.min(...waits) };
 }
 
 function urlOf(podIP: string): string {
-  return `http://${podIP.includes(':') ? `[${podIP}]` : podIP}:${AGENT_PORT}`;
+  return `https://${podIP.includes(':') ? `[${podIP}]` : podIP}:${AGENT_PORT}`;
 }
 
 /** Whether a pod is this pool's: by its owner's uid, for a pool of the same name may have been deleted. */

@@ -1,21 +1,32 @@
 import type { ReplPool } from '@replpool/protocol';
 import { canonicalJson } from '../canonical-json.ts';
 import { agentSelector } from '../specs/labels.ts';
+import type { AcquiredSummary } from './acquired.ts';
 import { conditionsOf, mergeConditions, type PoolFacts } from './conditions.ts';
 import { isLive, type PodView } from './pod-view.ts';
 import type { PoolObject } from './pool-object.ts';
 
 export type PoolStatus = NonNullable<ReplPool['status']>;
-type Facts = Pick<PoolFacts, 'problems' | 'refused' | 'atMaximum' | 'missingIsolation'>;
 
-/** The status of a pool, from what was seen of its pods. @param now RFC 3339 */
+export interface StatusFacts extends Pick<PoolFacts, 'problems' | 'refused' | 'failing' | 'atMaximum'> {
+  readonly replicas: number;
+  readonly revision: string;
+  readonly acquired: AcquiredSummary;
+}
+
+/**
+ * The status of a pool, from what was seen of its pods.
+ * @param before the one that it has
+ * @param now RFC 3339
+ */
 export function statusOf(
   pool: PoolObject,
+  before: PoolStatus,
   pods: readonly PodView[],
-  seen: Facts & { readonly replicas: number; readonly revision: string },
+  seen: StatusFacts,
   now: string,
 ): PoolStatus {
-  const { replicas, revision, ...facts } = seen;
+  const { replicas, revision, acquired, ...facts } = seen;
   const live = pods.filter(isLive);
   const ready = live.filter(({ phase }) => phase === 'ready').length;
   const updated = live.filter((pod) => pod.revision === revision && pod.phase !== 'draining').length;
@@ -27,12 +38,13 @@ export function statusOf(
     readyReplicas: ready,
     updatedReplicas: updated,
     sessions: sessionsOf(live, pool.spec.sessions.maxPerPod),
+    ...acquired,
     isolation: pool.spec.isolation.level,
     selector: Object.entries(agentSelector(pool.name))
       .map(([name, value]) => `${name}=${value}`)
       .join(','),
     observedGeneration: pool.generation,
-    conditions: mergeConditions(pool.status.conditions ?? [], said, pool.generation, now),
+    conditions: mergeConditions(before.conditions ?? [], said, pool.generation, now),
   };
 }
 
@@ -48,4 +60,10 @@ function sessionsOf(live: readonly PodView[], perPod: number): NonNullable<PoolS
 /** Whether a status says what is there already: then nothing is written, and nobody is woken. */
 export function isSameStatus(before: PoolStatus, now: PoolStatus): boolean {
   return canonicalJson(before) === canonicalJson(now);
+}
+
+/** Whether two differ at most in what sessions change as they come and go. */
+export function isSameBesideCounters(before: PoolStatus, now: PoolStatus): boolean {
+  const rest = ({ sessions: _sessions, warmHitRatio: _ratio, acquireP95Ms: _p95, ...others }: PoolStatus) => others;
+  return isSameStatus(rest(before), rest(now));
 }

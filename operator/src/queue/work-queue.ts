@@ -15,6 +15,7 @@ export interface WorkQueueOptions {
  * work is queued again when that ends.
  */
 export class WorkQueue implements Disposable {
+  readonly name: string;
   /** Keys to work on and since when: those in `#ready`, and those in work that were added again. */
   readonly #dirty = new Map<string, number>();
   /** Of `#dirty`, what no worker has in work, in order. */
@@ -29,6 +30,7 @@ export class WorkQueue implements Disposable {
   #closed = false;
 
   constructor({ name, metrics, clock = systemClock, rateLimit }: WorkQueueOptions) {
+    this.name = name;
     this.#labels = { name };
     this.#metrics = metrics;
     this.#clock = clock;

@@ -1,4 +1,5 @@
 import type { V1ObjectMeta } from '@kubernetes/client-node';
+import { isRecord, type KubeObject } from '@replpool/kube';
 import { REPLPOOL_API_VERSION, REPLPOOL_KIND, type ReplPoolSpec } from '@replpool/protocol';
 import { objectLabels } from './labels.ts';
 
@@ -14,9 +15,14 @@ export interface Pool {
 export const AGENT_PORT = 8080;
 export const HEALTH_PORT = 9090;
 
-/** The name that a pool's own objects share: its Service, Secret, ServiceAccount, policies. */
+/** The name that a pool's own objects share: its Service, ServiceAccount, policies. */
 export function objectName({ name }: Pool): string {
   return `replpool-${name}`;
+}
+
+/** The Secret with the certificate of a pool's agents. */
+export function tlsSecretName(pool: Pool): string {
+  return `${objectName(pool)}-tls`;
 }
 
 /** Metadata of an object that goes with its pool. */
@@ -37,4 +43,10 @@ export function ownerReference({ name, uid }: Pool) {
     controller: true,
     blockOwnerDeletion: true,
   };
+}
+
+/** Whether an object goes with the owner of this uid: one of the same name may have been deleted before. */
+export function isOwnedBy({ metadata }: KubeObject, uid: string): boolean {
+  const owners: unknown[] = Array.isArray(metadata.ownerReferences) ? metadata.ownerReferences : [];
+  return owners.some((owner) => isRecord(owner) && owner.uid === uid);
 }

@@ -1,18 +1,19 @@
-import type { V1Pod, V1PodSpec, V1Probe } from '@kubernetes/client-node';
-import { secretName } from './config-secret.ts';
+import type { V1Pod, V1PodSpec, V1Toleration, V1VolumeProjection } from '@kubernetes/client-node';
+import { TLS_FILE_NAMES } from '@replpool/protocol';
+import { agentContainer } from './agent-container.ts';
+import { checkpoints } from './checkpoints.ts';
+import { CONFIG_DIRECTORY, configMapName } from './config-map.ts';
+import { delegation } from './delegation.ts';
+import { environment } from './environment.ts';
 import { agentSelector, objectLabels, REVISION_LABEL } from './labels.ts';
-import { AGENT_PORT, HEALTH_PORT, objectName, ownerReference, type Pool } from './owned.ts';
+import { objectName, ownerReference, type Pool, tlsSecretName } from './owned.ts';
+import type { PodPart, PodSettings } from './pod-part.ts';
+import { requirements } from './requirements.ts';
+import { POD_SECURITY } from './security.ts';
+import { tolerationsOf } from './tolerations.ts';
 
-/** The unprivileged user of the images. */
-const AGENT_UID = 65_532;
 /** From the end of a drain to the kill: time to end what is left. */
 const SHUTDOWN_SECONDS = 30;
-
-/** What a release says of all pods. */
-export interface PodSettings {
-  /** Of a pool that names none. */
-  readonly agentImage: string;
-}
 
 /**
  * One pod of a pool: restricted and without a service account's token. Its name is the API server's to make; all else follows from the pool.
@@ -21,6 +22,7 @@ export interface PodSettings {
 export function agentPod(pool: Pool, revision: string, settings: PodSettings): V1Pod {
   const { spec, name, namespace } = pool;
   const { podTemplate } = spec;
+  const parts = partsOf(pool, revision, settings);
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -35,23 +37,21 @@ export function agentPod(pool: Pool, revision: string, settings: PodSettings): V
       serviceAccountName: objectName(pool),
       automountServiceAccountToken: false,
       enableServiceLinks: false,
+      // SIGTERM drains an agent; a preStop hook would only be one more thing that must not fail.
       terminationGracePeriodSeconds: spec.update.drainSeconds + SHUTDOWN_SECONDS,
       runtimeClassName: spec.isolation.runtimeClassName || undefined,
-      securityContext: {
-        runAsNonRoot: true,
-        runAsUser: AGENT_UID,
-        runAsGroup: AGENT_UID,
-        fsGroup: AGENT_UID,
-        seccompProfile: { type: 'RuntimeDefault' },
-      },
-      containers: [agentContainer(pool, settings)],
-      volumes: [
-        { name: 'config', secret: { secretName: secretName(pool, revision) } },
-        { name: 'run', emptyDir: {} },
-        { name: 'tmp', emptyDir: {} },
+      securityContext: POD_SECURITY,
+      initContainers: parts.flatMap(({ initContainers = [] }) => initContainers),
+      containers: [
+        agentContainer(
+          pool,
+          settings,
+          parts.flatMap(({ mounts }) => mounts),
+        ),
       ],
+      volumes: parts.flatMap(({ volumes }) => volumes),
       nodeSelector: podTemplate.nodeSelector,
-      tolerations: podTemplate.tolerations,
+      tolerations: tolerationsOf(podTemplate.tolerations as V1Toleration[] | undefined),
       affinity: podTemplate.affinity,
       priorityClassName: podTemplate.priorityClassName,
       imagePullSecrets: podTemplate.imagePullSecrets,
@@ -67,40 +67,39 @@ export function agentPod(pool: Pool, revision: string, settings: PodSettings): V
   };
 }
 
-function agentContainer({ spec }: Pool, { agentImage }: PodSettings): object {
-  const { runtime, podTemplate } = spec;
+function partsOf(pool: Pool, revision: string, settings: PodSettings): readonly PodPart[] {
+  const optional = [requirements(pool, settings), delegation(pool, settings)];
+  return [
+    config(pool, revision),
+    SCRATCH,
+    environment(pool),
+    checkpoints(pool),
+    ...optional.filter((part) => part !== undefined),
+  ];
+}
+
+/** All in one volume. A certificate that is renewed appears in it, which no subPath would do. */
+function config(pool: Pool, revision: string): PodPart {
+  const sources: V1VolumeProjection[] = [
+    { configMap: { name: configMapName(pool, revision) } },
+    { secret: { name: tlsSecretName(pool), items: Object.values(TLS_FILE_NAMES).map((key) => ({ key, path: key })) } },
+  ];
   return {
-    name: 'agent',
-    image: runtime.image === '' ? agentImage : runtime.image,
-    imagePullPolicy: 'IfNotPresent',
-    args: ['--config', '/etc/replpool/agent.json', '--pod', '$(POD_NAME)'],
-    env: [{ name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }, ...runtime.env],
-    envFrom: runtime.envFrom,
-    ports: [
-      { name: 'agent', containerPort: AGENT_PORT },
-      { name: 'health', containerPort: HEALTH_PORT },
-    ],
-    // Warming may take minutes (imports of large packages) and is no reason to start again.
-    startupProbe: probe('/healthz', { periodSeconds: 1, failureThreshold: 60 }),
-    livenessProbe: probe('/healthz', { periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 }),
-    readinessProbe: probe('/readyz', { periodSeconds: 2 }),
-    resources: podTemplate.resources,
-    securityContext: {
-      allowPrivilegeEscalation: false,
-      readOnlyRootFilesystem: true,
-      capabilities: { drop: ['ALL'] },
-    },
-    volumeMounts: [
-      { name: 'config', mountPath: '/etc/replpool', readOnly: true },
-      { name: 'run', mountPath: '/run/replpool' },
-      { name: 'tmp', mountPath: '/tmp' },
-    ],
+    volumes: [{ name: 'config', projected: { sources, defaultMode: 0o440 } }],
+    mounts: [{ name: 'config', mountPath: CONFIG_DIRECTORY, readOnly: true }],
   };
 }
 
-function probe(path: string, times: Partial<V1Probe>): V1Probe {
-  return { httpGet: { path, port: 'health' }, ...times };
-}
+const SCRATCH: PodPart = {
+  volumes: [
+    { name: 'run', emptyDir: {} },
+    { name: 'tmp', emptyDir: {} },
+  ],
+  mounts: [
+    { name: 'run', mountPath: '/run/replpool' },
+    { name: 'tmp', mountPath: '/tmp' },
+  ],
+};
 
 /** What the schemas checked, as the API's type has it; what they left out is left out. */
 function plain<T>(value: object): T {

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import type { V1Pod } from '@kubernetes/client-node';
 import { canonicalJson } from '../canonical-json.ts';
 import type { Pool } from './owned.ts';
-import { agentPod, type PodSettings } from './pod.ts';
+import { agentPod } from './pod.ts';
+import type { PodSettings } from './pod-part.ts';
 
 /** A name for what a pod is made from: ten hexadecimal digits, as a label's value. */
 export function revisionOf(pool: Pool, settings: PodSettings): string {

@@ -32,9 +32,9 @@ export class Cgroups implements AsyncDisposable {
     return Cgroup.create(this.#prepared.version, this.#prepared.folders, name);
   }
 
-  /** Ends what an agent before this one left. Of a pod's folder all that is there, for a pod has one agent. */
+  /** Ends what an agent before this one left. Of a container nothing: its cgroup is new, and went with all that was in it. */
   async removeLeftovers(): Promise<void> {
-    if (!this.#isTemporary) return await this.#endAll();
+    if (!this.#isTemporary) return;
     for (const folder of this.#folders) {
       const above = dirname(folder);
       for (const name of await readdir(above)) {

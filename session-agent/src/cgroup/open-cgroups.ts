@@ -4,19 +4,26 @@ import { ReplPoolError } from '@replpool/protocol';
 import type { Logger } from 'pino';
 import { parseOwnCgroups } from './cgroup-file.ts';
 import { Cgroups, temporaryName } from './cgroups.ts';
+import { askForCgroup } from './delegation.ts';
 import { hierarchiesOf } from './hierarchies.ts';
 import { parseCgroupMounts } from './mounts.ts';
 import { withoutNamespace } from './namespace.ts';
 import { type CgroupsMode, placesFor } from './place.ts';
-import { prepare } from './prepare.ts';
+import { type Delegate, prepare } from './prepare.ts';
 
 /**
  * The cgroups that a pool demands, or the best there is where it demands none; probed, and empty.
+ * @param delegation the folder in which the pod's delegate is asked
  * @throws ReplPoolError INVALID_REQUEST where what is demanded is not to be had
  */
-export async function openCgroups(mode: CgroupsMode, log: Logger): Promise<Cgroups | undefined> {
+export async function openCgroups(
+  mode: CgroupsMode,
+  delegation: string | undefined,
+  log: Logger,
+): Promise<Cgroups | undefined> {
   if (mode === 'None') return undefined;
   if (mode === 'Runtime') throw refused(mode, 'this release has no way to it');
+  const delegate = mode === 'Delegate' ? delegateIn(delegation) : undefined;
   const reasons: string[] = [];
   const unique = randomBytes(4).toString('hex');
   // Not there in a kernel without cgroups.
@@ -27,7 +34,7 @@ export async function openCgroups(mode: CgroupsMode, log: Logger): Promise<Cgrou
   const hierarchies = hierarchiesOf(seen.cgroups, seen.mounts);
   for (const place of placesFor(mode, hierarchies, temporaryName(process.pid, unique))) {
     try {
-      const cgroups = new Cgroups(await prepare(place, unique), place.isTemporary);
+      const cgroups = new Cgroups(await prepare(place, unique, delegate), place.isTemporary);
       await cgroups.removeLeftovers();
       log.info({ version: cgroups.version, controllers: cgroups.controllers }, 'sessions have cgroups');
       return cgroups;
@@ -35,10 +42,15 @@ export async function openCgroups(mode: CgroupsMode, log: Logger): Promise<Cgrou
       reasons.push(`${place.version}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
-  const why = reasons.join('; ') || 'no mount shows the cgroup above our own';
+  const why = reasons.join('; ') || 'no mount shows our own cgroup';
   if (mode !== undefined) throw refused(mode, why);
   log.info({ why }, 'sessions have no cgroups');
   return undefined;
+}
+
+function delegateIn(directory: string | undefined): Delegate {
+  if (directory === undefined) throw refused('Delegate', 'nobody beside it could give it cgroups');
+  return (path) => askForCgroup(directory, path);
 }
 
 function refused(mode: string, why: string): ReplPoolError {

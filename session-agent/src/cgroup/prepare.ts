@@ -1,74 +1,55 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { constants } from 'node:fs';
-import { access, mkdir, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Cgroup, distinctFolders, type Folders, write } from './cgroup.ts';
 import type { Place } from './place.ts';
+import { probe } from './probe.ts';
 import { removeEmptyTree } from './tree.ts';
 import { v1 } from './v1.ts';
 import { v2 } from './v2.ts';
+import { vacate } from './vacate.ts';
 import { type CgroupVersion, type Controller, LIMITING } from './version.ts';
-
-/** Every value that the kernel can hold; a probe that writes it bounds nothing. */
-const PROBE_LIMITS = { memoryBytes: 2 ** 50, cores: 0.01, processes: 4096 };
 
 export interface Prepared {
   readonly version: CgroupVersion;
   readonly folders: Folders;
 }
 
+/** Has our own cgroup given to us. @throws Error with the reason where it is not */
+export type Delegate = (path: string) => Promise<void>;
+
 /**
  * Makes a place ready, and tries it out.
+ * @param delegate asked before anything is made
  * @returns the folders of the controllers that can be used here
  * @throws Error where one that limits is missing
  */
-export async function prepare(place: Place, unique: string): Promise<Prepared> {
+export async function prepare(place: Place, unique: string, delegate?: Delegate): Promise<Prepared> {
   try {
-    const prepared = place.version === 'v2' ? await prepareV2(place) : await prepareV1(place);
-    const probe = await Cgroup.create(prepared.version, prepared.folders, `probe-${unique}`);
-    try {
-      await probe.limit(PROBE_LIMITS);
-      await moveChild(probe);
-    } finally {
-      await probe.end();
-    }
+    const prepared = await (place.version === 'v2' ? prepareV2(place, delegate) : prepareV1(place, delegate));
+    await probe(await Cgroup.create(prepared.version, prepared.folders, `probe-${unique}`));
     return prepared;
   } catch (error) {
-    if (place.isTemporary) for (const folder of distinctFolders(place.folders)) await removeEmptyTree(folder);
+    if (place.isTemporary) for (const folder of distinctFolders(place.sessions)) await removeEmptyTree(folder);
     throw error;
   }
 }
 
-/**
- * Whether we may move what we start is known by doing it. Rights on files do not tell: with the mount option `nsdelegate`, as systemd has
- * it, nothing moves out of a cgroup namespace (ENOENT).
- */
-async function moveChild(probe: Cgroup): Promise<void> {
-  const child = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1e9)'], { stdio: 'ignore', env: {} });
-  const ended = once(child, 'exit');
-  try {
-    await probe.add(child.pid ?? 0);
-  } catch (cause) {
-    child.kill('SIGKILL');
-    throw new Error(`a process cannot be moved into a cgroup there: ${String(cause)}`, { cause });
-  }
-  await probe.end();
-  await ended;
-}
-
-async function prepareV1({ folders, isOurs }: Place): Promise<Prepared> {
+async function prepareV1({ sessions, path }: Place, delegate: Delegate | undefined): Promise<Prepared> {
   const usable = new Map<Controller, string>();
-  for (const controller of LIMITING) {
-    const folder = folders.get(controller);
+  const limiting = LIMITING.map((controller) => {
+    const folder = sessions.get(controller);
     if (folder === undefined) throw new Error(`controller ${controller} is not mounted where we could use it`);
-    await makeOrFind(folder, isOurs);
+    return [controller, folder] as const;
+  });
+  await delegate?.(path);
+  for (const [controller, folder] of limiting) {
+    await mkdir(folder, { recursive: true });
     usable.set(controller, folder);
   }
   // It only counts: without it cpu time is what the executions say.
-  const counting = folders.get('cpuacct');
+  const counting = sessions.get('cpuacct');
   if (counting !== undefined) {
-    const isThere = await makeOrFind(counting, isOurs).then(
+    const isThere = await mkdir(counting, { recursive: true }).then(
       () => true,
       () => false,
     );
@@ -77,21 +58,16 @@ async function prepareV1({ folders, isOurs }: Place): Promise<Prepared> {
   return { version: v1, folders: usable };
 }
 
-async function prepareV2({ folders, isOurs, isTemporary }: Place): Promise<Prepared> {
-  const folder = distinctFolders(folders)[0] ?? '';
-  const pod = dirname(folder);
-  // Who runs on a laptop does not want its cgroups reconfigured; a pod's are ours to configure.
-  if (isOurs && !isTemporary) await enable(pod);
-  await demandControllers(join(pod, 'cgroup.subtree_control'));
-  await makeOrFind(folder, isOurs);
-  await demandControllers(join(folder, 'cgroup.controllers'));
+async function prepareV2({ own, sessions, isTemporary, path }: Place, delegate?: Delegate): Promise<Prepared> {
+  const [ours = '', folder = ''] = [own, sessions].map((each) => distinctFolders(each)[0]);
+  await demandControllers(join(ours, 'cgroup.controllers'));
+  await delegate?.(path);
+  // Who runs on a laptop does not want its cgroups reconfigured; a container's are ours to configure.
+  if (!isTemporary) await vacate(ours, (leaf) => enable(leaf));
+  await demandControllers(join(ours, 'cgroup.subtree_control'));
+  await mkdir(folder, { recursive: true });
   await enable(folder);
-  return { version: v2, folders };
-}
-
-async function makeOrFind(folder: string, isOurs: boolean): Promise<void> {
-  if (isOurs) await mkdir(folder, { recursive: true });
-  await access(folder, constants.W_OK);
+  return { version: v2, folders: sessions };
 }
 
 async function missingIn(file: string): Promise<readonly Controller[]> {

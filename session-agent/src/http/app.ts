@@ -1,18 +1,16 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
 import {
   INTERNAL_DRAIN_PATH,
   INTERNAL_METRICS_PATH,
   invalidRequest,
   matchPath,
   openApiDocument,
-  ReplPoolError,
 } from '@replpool/protocol';
 import { type HealthSource, notServed, pathOf } from '@replpool/service';
 import express, { type Express } from 'express';
 import type { Logger } from 'pino';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Sessions } from '../sessions.ts';
+import { checkCaller, type IsAuthorized } from './caller.ts';
 import { executionRoutes } from './execution-routes.ts';
 import { fileRoutes } from './file-routes.ts';
 import { introspectionRoutes } from './introspection-routes.ts';
@@ -21,16 +19,6 @@ import { poolRoutes } from './pool-routes.ts';
 import { problemHandler } from './problem.ts';
 import { runRoute } from './run-route.ts';
 import { sessionRoutes } from './session-routes.ts';
-
-/** Whether a request carries the token that only our router knows. */
-export type IsAuthorized = (request: IncomingMessage) => boolean;
-
-/** Compares in constant time, with the expected digest made once. */
-export function authorizer(token: string): IsAuthorized {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
-  const expected = digest(`Bearer ${token}`);
-  return (request) => timingSafeEqual(digest(request.headers.authorization ?? ''), expected);
-}
 
 export function createApp(parts: {
   pool: string;
@@ -61,8 +49,7 @@ export function createApp(parts: {
     response.json(openApiDocument());
   });
   app.use((request, _response, next) => {
-    if (!isAuthorized(request))
-      throw new ReplPoolError('UNAUTHENTICATED', "the request does not carry this agent's token");
+    checkCaller(isAuthorized, request);
     next();
   });
   app.use(link.routes());

@@ -1,9 +1,11 @@
 import {
+  type Acquired,
   type AgentConfig,
   type AgentLinkMessage,
   INTERNAL_STREAM_PATH,
   type LinkSession,
   type SessionGoneReason,
+  type TemplateFailure,
 } from '@replpool/protocol';
 import { type Response, Router } from 'express';
 import type { Session } from '../session/session.ts';
@@ -17,19 +19,27 @@ const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 /** Busy sessions change state thousands of times a second; routers hear of it at most so often. */
 const COALESCE_MS = 50;
 
+/** What is told of an agent beside its sessions. */
+export interface LinkFacts {
+  acquired(): Acquired;
+  failures(): readonly TemplateFailure[];
+}
+
 /** Tells routers which sessions there are, and the operator how many: a snapshot, then changes. */
 export class LinkStream implements Disposable {
   readonly #config: AgentConfig;
   readonly #sessions: Sessions;
+  readonly #facts: LinkFacts;
   /** Who listens, and whether sessions are told one by one or only counted. */
   readonly #listeners = new Map<Response, { sessions: boolean }>();
   readonly #dirty = new Set<Session>();
   readonly #heartbeat: NodeJS.Timeout;
   #flush: NodeJS.Timeout | undefined;
 
-  constructor(config: AgentConfig, sessions: Sessions) {
+  constructor(config: AgentConfig, sessions: Sessions, facts: LinkFacts) {
     this.#config = config;
     this.#sessions = sessions;
+    this.#facts = facts;
     this.#heartbeat = setInterval(() => this.#send({ type: 'heartbeat' }), HEARTBEAT_MS);
   }
 
@@ -91,7 +101,12 @@ export class LinkStream implements Disposable {
   }
 
   #readiness() {
-    return { ready: this.#sessions.ready, draining: this.#sessions.draining, capacity: this.#sessions.capacity() };
+    const { ready, draining } = this.#sessions;
+    const failures = [...this.#facts.failures()];
+    return {
+      ...{ ready, draining, capacity: this.#sessions.capacity(), acquired: this.#facts.acquired() },
+      ...(failures.length > 0 && { failures }),
+    };
   }
 
   #send(message: AgentLinkMessage): void {

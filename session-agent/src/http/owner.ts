@@ -3,7 +3,7 @@ import { ANONYMOUS_OWNER, decodeOwner, EPOCH_HEADER, OWNER_HEADER, ReplPoolError
 import type { Session } from '../session/session.ts';
 
 /**
- * For whom the router that knows our token asks; undefined: for nobody, the caller may see all.
+ * For whom the router asks; undefined: for nobody, the caller may see all.
  * @throws ReplPoolError INVALID_REQUEST
  */
 export function callerOf(request: IncomingMessage): string | undefined {

@@ -1,11 +1,13 @@
 import { DEFAULT_TEMPLATE, type Limits, parseCores, type ReplPoolSpec } from '@replpool/protocol';
+import type { EnvironmentSpec } from '../environment/resolve.ts';
 
 /** What a template is once the pool's values have filled it up. */
 export interface Template {
   readonly name: string;
   readonly preload: readonly string[];
   readonly warmupCode: string;
-  readonly env: Readonly<Record<string, string>>;
+  /** The pool's variables and then its own, which win. */
+  readonly environment: EnvironmentSpec;
   readonly limits: Limits;
   /** Cores of one session; sets the thread counts of numeric libraries. */
   readonly cpu: number;
@@ -13,12 +15,12 @@ export interface Template {
 
 /** All templates of a pool; the first is the one of sessions that name none. */
 export function templatesOf(spec: ReplPoolSpec): readonly Template[] {
-  const { preload, warmupCode, env } = spec.runtime;
+  const { preload, warmupCode, env, envFrom } = spec.runtime;
   const own: Template = {
     name: DEFAULT_TEMPLATE,
     preload,
     warmupCode,
-    env: variables(env),
+    environment: { env, envFrom },
     limits: spec.sessions.limits,
     cpu: parseCores(spec.sessions.limits.cpu),
   };
@@ -28,17 +30,12 @@ export function templatesOf(spec: ReplPoolSpec): readonly Template[] {
       name: template.name,
       preload: template.preload ?? preload,
       warmupCode: template.warmupCode ?? warmupCode,
-      env: { ...own.env, ...variables(template.env ?? []) },
+      environment: { env: [...env, ...(template.env ?? [])], envFrom },
       limits,
       cpu: parseCores(limits.cpu),
     };
   });
   return others.some((template) => template.name === DEFAULT_TEMPLATE) ? others : [own, ...others];
-}
-
-/** What comes from a Secret or a ConfigMap, the kubelet has put into the agent's own environment. */
-function variables(list: ReplPoolSpec['runtime']['env']): Record<string, string> {
-  return Object.fromEntries(list.map(({ name, value }) => [name, value ?? process.env[name] ?? '']));
 }
 
 /** Without the fields that are undefined. */

@@ -1,7 +1,8 @@
-import { ReplPoolError } from '@replpool/protocol';
+import { ReplPoolError, type TemplateFailure } from '@replpool/protocol';
 import { type Backoff, backoffMs } from '@replpool/service';
 import type { Logger } from 'pino';
 import type { Cgroups } from '../cgroup/cgroups.ts';
+import { Environment } from '../environment/environment.ts';
 import { describeExit, type ExitStatus } from '../worker/exit.ts';
 import type { WorkerHub } from '../worker/hub.ts';
 import type { Launcher } from '../worker/launcher.ts';
@@ -12,12 +13,17 @@ import { WarmPool } from './warm-pool.ts';
 /** A zygote that died is started again after so long, and after longer each time until it has warmed. */
 const RESTART: Backoff = { firstMs: 1000, longestMs: 60_000, jitter: 0 };
 
+/** Of a failure in the status of its pool, where each of its pods may have one. */
+const LONGEST_GIST = 500;
+
 export interface ZygoteOptions {
   readonly template: Template;
   readonly launcher: Launcher;
   readonly hub: WorkerHub;
   readonly cgroups: Cgroups | undefined;
   readonly runDirectory: string;
+  /** Has the objects that variables come from. */
+  readonly environmentFolder: string | undefined;
   readonly minIdle: number;
   readonly log: Logger;
   /** Called on every change of `state`. */
@@ -32,6 +38,7 @@ export interface ZygoteOptions {
 export class Zygote {
   readonly template: Template;
   readonly pool: WarmPool;
+  readonly environment: Environment;
   readonly #options: ZygoteOptions;
   #state: 'warming' | 'ready' | 'failed' | 'closed' = 'warming';
   #failure = '';
@@ -44,6 +51,7 @@ export class Zygote {
   constructor(options: ZygoteOptions) {
     this.#options = options;
     this.template = options.template;
+    this.environment = new Environment(this.template.environment, options.environmentFolder);
     const { launcher, hub, cgroups, runDirectory, minIdle, log, capacityChanged: changed } = options;
     this.pool = new WarmPool({
       minIdle,
@@ -51,16 +59,16 @@ export class Zygote {
       changed,
       fork: () => Worker.fork({ launcher, hub, cgroups, zygote: this.#name, runDirectory, log }),
     });
-    this.#start();
+    void this.#start();
   }
 
   get state(): 'warming' | 'ready' | 'failed' | 'closed' {
     return this.#state;
   }
 
-  /** Why it could not warm; empty while it could. */
-  get failure(): string {
-    return this.#failure;
+  /** Why it cannot warm, from its first failure until it does. */
+  get problem(): TemplateFailure | undefined {
+    return this.#failure === '' ? undefined : { template: this.template.name, message: gist(this.#failure) };
   }
 
   /** @throws ReplPoolError WARMING, WORKER_FAILED */
@@ -94,17 +102,28 @@ export class Zygote {
     return `${this.template.name}-${this.#generation}`;
   }
 
-  #start(): void {
+  async #start(): Promise<void> {
     const { launcher, template, log } = this.#options;
     this.#generation += 1;
+    let env: Readonly<Record<string, string>>;
+    try {
+      env = await this.environment.ofZygote();
+    } catch (error) {
+      this.#failed(error instanceof Error ? error.message : String(error));
+      // What is missing may come.
+      this.#startLater();
+      return;
+    }
+    if (this.#state === 'closed') return;
     launcher.startZygote(
       this.#name,
-      { preload: template.preload, warmupCode: template.warmupCode, env: template.env, cpu: template.cpu },
+      { preload: template.preload, warmupCode: template.warmupCode, env, cpu: template.cpu },
       {
         ready: (durationMs) => {
           log.info({ template: template.name, durationMs }, 'zygote is warm');
           this.#hasWarmed = true;
           this.#deaths = 0;
+          this.#failure = '';
           this.#goTo('ready');
           this.pool.fill();
         },
@@ -129,12 +148,17 @@ export class Zygote {
       this.#goTo('warming');
     }
     // What failed in Python the first time fails again; a signal, or a failure after it was warm, may pass.
-    if (this.#state === 'closed' || (status.signal === undefined && !this.#hasWarmed)) return;
+    if (status.signal === undefined && !this.#hasWarmed) return;
+    this.#startLater();
+  }
+
+  #startLater(): void {
+    if (this.#state === 'closed') return;
     const delay = backoffMs(this.#deaths, RESTART);
     this.#deaths += 1;
     this.#restart = setTimeout(() => {
       this.#goTo('warming');
-      this.#start();
+      void this.#start();
     }, delay);
   }
 
@@ -143,4 +167,12 @@ export class Zygote {
     this.#state = state;
     this.#options.changed();
   }
+}
+
+/** The first line, which names the error, and the last, which names its cause. */
+function gist(message: string): string {
+  const lines = message.split('\n').filter((line) => line.trim() !== '');
+  const [first = ''] = lines;
+  const last = lines.at(-1) ?? '';
+  return (lines.length > 1 ? `${first} … ${last}` : first).slice(0, LONGEST_GIST).toWellFormed();
 }

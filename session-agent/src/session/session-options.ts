@@ -1,4 +1,5 @@
 import type { Execution, Isolation, Limits, SessionLostReason } from '@replpool/protocol';
+import type { SessionVariables } from '../environment/environment.ts';
 import type { Worker } from '../worker/worker.ts';
 import type { Session } from './session.ts';
 
@@ -10,7 +11,7 @@ export interface SessionOptions {
   readonly owner: string;
   readonly name: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: SessionVariables;
   readonly limits: Limits;
   readonly isolation: Isolation;
   readonly idleTimeoutSeconds: number;

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type FromWorkerFrame, ReplPoolError, type RequestId } from '@replpool/protocol';
+import type { SessionVariables } from '../environment/environment.ts';
 import type { Frame } from '../worker/link.ts';
 
 /** Completions and variables that take longer than this are given up; the worker may be deep in C code. */
@@ -12,7 +13,7 @@ export interface OpenRequest {
   readonly session: string;
   /** The working folder. */
   readonly cwd: string;
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: SessionVariables;
   /** The limit of open files. */
   readonly fileDescriptors: number;
 }

@@ -149,7 +149,11 @@ class Session:
             if message.get("cwd"):
                 os.chdir(message["cwd"])
                 os.environ["PWD"] = message["cwd"]
-            os.environ.update({str(key): str(value) for key, value in (message.get("env") or {}).items()})
+            for key, value in (message.get("env") or {}).items():
+                if value is None:
+                    os.environ.pop(str(key), None)
+                else:
+                    os.environ[str(key)] = str(value)
             limit = int(message.get("fileDescriptors") or 0)
             if limit:
                 # Only root may go beyond the hard limit that we started with. `opened` has no field to say so: the

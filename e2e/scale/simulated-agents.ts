@@ -1,0 +1,106 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import { type ApiClient, isRecord, pathOf, resources } from '@replpool/kube';
+import { type AgentLinkMessage, INTERNAL_DRAIN_PATH, INTERNAL_STREAM_PATH, TLS_FILE_NAMES } from '@replpool/protocol';
+
+const PORT = 8080;
+const HEARTBEAT_MS = 1_000;
+const SLOTS = 32;
+
+/**
+ * A fake of the agents of all simulated pods: one server that answers at each pod's address as an agent without sessions does. It has the
+ * certificate of whichever pool is asked for, as the pods have, so that the operator's connections are the real ones.
+ */
+export class SimulatedAgents implements AsyncDisposable {
+  readonly #client: ApiClient;
+  readonly #server: Server;
+  readonly #contexts = new Map<string, Promise<SecureContext>>();
+  readonly #streams = new Set<ServerResponse>();
+  /** By address. */
+  readonly #draining = new Set<string>();
+  readonly #heartbeat: NodeJS.Timeout;
+
+  private constructor(client: ApiClient) {
+    this.#client = client;
+    const SNICallback = (name: string, done: (error: Error | null, context?: SecureContext) => void): void => {
+      this.#contextOf(name).then(
+        (context) => done(null, context),
+        (error: Error) => done(error),
+      );
+    };
+    this.#server = createServer({ SNICallback }, (request, response) => this.#answer(request, response));
+    const beat = line({ type: 'heartbeat' });
+    this.#heartbeat = setInterval(() => {
+      for (const stream of this.#streams) stream.write(beat);
+    }, HEARTBEAT_MS);
+  }
+
+  static async start(client: ApiClient): Promise<SimulatedAgents> {
+    const it = new SimulatedAgents(client);
+    it.#server.listen(PORT, '0.0.0.0', 4_096);
+    await once(it.#server, 'listening');
+    return it;
+  }
+
+  get streams(): number {
+    return this.#streams.size;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#heartbeat);
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const address = request.socket.localAddress ?? '';
+    const { pathname } = new URL(request.url ?? '', 'https://agent');
+    if (pathname === INTERNAL_DRAIN_PATH) {
+      this.#draining.add(address);
+      response.end(JSON.stringify(capacity()));
+      return;
+    }
+    if (pathname !== INTERNAL_STREAM_PATH) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+    const draining = this.#draining.has(address);
+    const readiness = { ready: true, draining, capacity: capacity() };
+    response.write(line({ type: 'snapshot', pod: address, pool: 'simulated', ...readiness, sessions: [] }));
+    this.#streams.add(response);
+    response.on('close', () => {
+      this.#streams.delete(response);
+      // The address may be another pod's next.
+      this.#draining.delete(address);
+    });
+  }
+
+  /** The certificate of a pool, from the Secret that its pods would have mounted. */
+  #contextOf(name: string): Promise<SecureContext> {
+    const known = this.#contexts.get(name);
+    if (known !== undefined) return known;
+    const read = this.#read(name);
+    this.#contexts.set(name, read);
+    read.catch(() => this.#contexts.delete(name));
+    return read;
+  }
+
+  async #read(name: string): Promise<SecureContext> {
+    const [pool, namespace = ''] = name.split('.');
+    const secret = await this.#client.request({
+      path: pathOf(resources.secrets, { namespace, name: `replpool-${pool}-tls` }),
+    });
+    const data = isRecord(secret) && isRecord(secret.data) ? secret.data : {};
+    const file = (key: string): string => Buffer.from(String(data[key]), 'base64').toString('utf8');
+    return createSecureContext({ cert: file(TLS_FILE_NAMES.cert), key: file(TLS_FILE_NAMES.key) });
+  }
+}
+
+function capacity() {
+  return { sessions: SLOTS, active: 0, busy: 0, warm: 4, free: SLOTS, hits: 0, misses: 0 };
+}
+
+const line = (message: AgentLinkMessage): string => `${JSON.stringify(message)}\n`;

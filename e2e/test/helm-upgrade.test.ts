@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HelmRelease, helm } from './support/helm.ts';
+import { kubectl } from './support/kubectl.ts';
+import { Namespace } from './support/namespace.ts';
+import { report } from './support/report.ts';
+import { Refusal, RouterClient } from './support/router-client.ts';
+import { tokenOf } from './support/token.ts';
+
+const examples = join(import.meta.dirname, '../../examples/cluster');
+const CLIENTS = 6;
+
+/** One user, who counts in a session, one step after the other, and repeats a step under its id where the router says that it may be repeated. */
+class Counting {
+  readonly #client: RouterClient;
+  readonly #ended = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+  steps = 0;
+  refused = 0;
+
+  constructor(client: RouterClient) {
+    this.#client = client;
+  }
+
+  async start(): Promise<void> {
+    const { id } = await this.#client.session();
+    await this.#client.run(id, 'x = 0');
+    this.#running = this.#count(id);
+    // It is told by `end`.
+    this.#running.catch(() => {});
+  }
+
+  /** @throws what no client has to expect */
+  async end(): Promise<void> {
+    this.#ended.abort();
+    await this.#running;
+  }
+
+  async #count(session: string): Promise<void> {
+    while (!this.#ended.signal.aborted) {
+      const said = await this.#step(session, randomUUID());
+      this.steps += 1;
+      assert.equal(said, String(this.steps), 'a step was lost, or done twice');
+    }
+  }
+
+  async #step(session: string, id: string): Promise<unknown> {
+    for (;;) {
+      try {
+        return (await this.#client.run(session, 'x += 1; x', id)).result?.data['text/plain'];
+      } catch (error) {
+        if (!(error instanceof Refusal) || !error.problem.retryable) throw error;
+        this.refused += 1;
+        await sleep(100);
+      }
+    }
+  }
+}
+
+// No version was released before this one, so both ends are the working tree's; the upgrade changes what a new version would: the pods of operator
+// and router, their configurations, their number. The first release brings its package along for this test to begin with.
+describe('helm upgrade', function () {
+  this.timeout(300_000);
+  let namespace: Namespace;
+  let pools: Namespace;
+  let release: HelmRelease;
+
+  before(async () => {
+    namespace = await Namespace.create('upgrade');
+    pools = await Namespace.create('upgrade-pools');
+    release = await HelmRelease.install({
+      ...{ name: 'rp', namespace: namespace.name, watchNamespace: pools.name },
+      args: ['--set', 'operator.cgroups=None'],
+    });
+    await kubectl('apply', '-n', pools.name, '-f', `${examples}/first-pool.yaml`, '-f', `${examples}/user.yaml`);
+    await kubectl('wait', '-n', pools.name, '--for=condition=Ready', 'replpool/default', '--timeout=120s');
+  });
+  afterEach(async function () {
+    if (this.currentTest?.state !== 'failed') return;
+    await report(namespace.name);
+    await report(pools.name);
+  });
+  after(async () => {
+    await release?.[Symbol.asyncDispose]();
+    await pools?.[Symbol.asyncDispose]();
+    await namespace?.[Symbol.asyncDispose]();
+  });
+
+  const uids = async (component: string, where: Namespace): Promise<string[]> => {
+    const selector = `app.kubernetes.io/component=${component}`;
+    const path = 'jsonpath={.items[*].metadata.uid}';
+    return (await kubectl('get', 'pods', '-l', selector, '-n', where.name, '-o', path)).split(' ').sort();
+  };
+
+  it('replaces operators and routers under load, and no session notices', async () => {
+    const client = new RouterClient(await release.url(), await tokenOf(pools.name, 'analyst'));
+    const before = {
+      routers: await uids('router', namespace),
+      operators: await uids('operator', namespace),
+      agents: await uids('agent', pools),
+    };
+    const users = Array.from({ length: CLIENTS }, () => new Counting(client));
+    await Promise.all(users.map((user) => user.start()));
+    await release.upgrade('--set', 'operator.cgroups=None,logLevel=debug,router.replicas=3,router.drainSeconds=20');
+    const stepsThen = users.map(({ steps }) => steps);
+    // Until the last of the old ones is gone, too.
+    let now = await uids('router', namespace);
+    while (before.routers.some((uid) => now.includes(uid))) {
+      await sleep(200);
+      now = await uids('router', namespace);
+    }
+    while (users.some(({ steps }, i) => steps <= (stepsThen[i] ?? 0))) await sleep(50);
+    for (const user of users) await user.end();
+
+    assert.equal(now.length, 3);
+    const operators = await uids('operator', namespace);
+    assert.ok(!before.operators.some((uid) => operators.includes(uid)));
+    assert.deepEqual(await uids('agent', pools), before.agents);
+  });
+
+  it('goes back with helm rollback, as far as it went', async () => {
+    await helm('rollback', release.name, '1', '--namespace', namespace.name, '--wait', '--timeout', '180s');
+    const client = new RouterClient(await release.url(), await tokenOf(pools.name, 'analyst'));
+    const { id } = await client.session();
+    assert.equal((await client.run(id, '6 * 7')).result?.data['text/plain'], '42');
+  });
+});
