@@ -77,7 +77,8 @@ FROM ${BASE} AS python-base
 RUN python3 -c 'import ensurepip' 2>/dev/null || { apt-get update -q \
  && apt-get install -yq --no-install-recommends python3 python3-venv ca-certificates \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/cache/ldconfig/aux-cache /var/log/*; }
-# Code asks for its user's name and home (getpass, pathlib, matplotlib); a number alone has none.
+# Code asks for its user's name and home (getpass, pathlib, matplotlib); a number alone has none. In a pool's pods it is another one, and
+# variables say both (`operator/src/specs/agent-container.ts`).
 RUN echo 'replpool:x:65532:65532::/tmp:/usr/sbin/nologin' >>/etc/passwd && echo 'replpool:x:65532:' >>/etc/group
 
 FROM python-base AS worker

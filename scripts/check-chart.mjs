@@ -22,6 +22,8 @@ const refused = [
   [['router.ingress.enabled=true'], /ingress/],
   [['router.httpRoute.enabled=true'], /httpRoute/],
   [['operator.image.digest=latest'], /digest/],
+  [['operator.cgroups=Runtime'], /cgroups/],
+  [['operator.cgroups=Privileged'], /allowPrivileged/],
   [['image.registry='], /image\.registry .* is needed/],
 ];
 
@@ -57,7 +59,7 @@ function checkWholeFiles(helm) {
 }
 
 function checkAlerts(promtool) {
-  const options = { cwd: join(root, 'charts/test'), stdio: ['ignore', 'pipe', 2], encoding: 'utf8' };
+  const options = { cwd: join(root, 'charts/test'), stdio: ['ignore', 'inherit', 'inherit'] };
   execFileSync(promtool, ['check', 'rules', '--lint=all', '--lint-fatal', '../replpool/rules/alerts.yaml'], options);
   execFileSync(promtool, ['test', 'rules', 'alerts.test.yaml'], options);
 }

@@ -13,7 +13,11 @@ export const filesOf = (folder: string): string[] => readdirSync(join(root, fold
 /** As much of an object as tests look at. */
 export interface Manifest {
   readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  };
   readonly rules?: readonly { apiGroups: string[]; resources: string[]; verbs: string[] }[];
   readonly data?: Readonly<Record<string, string>>;
 }

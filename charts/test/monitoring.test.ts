@@ -45,7 +45,9 @@ function countedNames(): Set<string> {
 }
 
 const FUNCTIONS = new Set(
-  'absent and by count histogram_quantile increase label_values max min offset or rate sum unless vector'.split(' '),
+  'absent and by count histogram_quantile increase label_values max min offset or rate sum time unless vector'.split(
+    ' ',
+  ),
 );
 
 /** The metrics that a query names. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { operatorConfigSchema } from '@replpool/operator';
 import { parse, routerConfigSchema } from '@replpool/protocol';
-import { parseAllDocuments } from 'yaml';
+import { parseAllDocuments, parse as parseYaml } from 'yaml';
 import { type Manifest, read, snapshot, snapshots } from './files.ts';
 
 const base = parseAllDocuments(read('deploy/kustomize/base/release.yaml')).map((it) => it.toJS() as Manifest);
@@ -9,6 +9,10 @@ const renderings: readonly (readonly [string, readonly Manifest[]])[] = [
   ...snapshots.map((name) => [`the chart, ${name}`, snapshot(name)] as const),
   ['deploy/kustomize/base', base],
 ];
+
+interface Peer {
+  readonly podSelector?: { readonly matchLabels?: Readonly<Record<string, string>> };
+}
 
 const rulesOf = (manifests: readonly Manifest[]) =>
   manifests.flatMap(({ kind, metadata, rules = [] }) => rules.map((rule) => ({ kind, name: metadata.name, ...rule })));
@@ -43,6 +47,17 @@ describe('what is installed', () => {
     });
   }
 
+  for (const folder of ['.', 'overlays/example']) {
+    it(`has the images that deploy/kustomize/${folder} names`, () => {
+      const { images } = parseYaml(read(`deploy/kustomize/${folder}/kustomization.yaml`)) as {
+        images: { name: string }[];
+      };
+      const text = read('deploy/kustomize/base/release.yaml');
+      const inBase = [...text.matchAll(/image: "?([^":]+):/g)].map(([, name = '']) => name);
+      assert.deepEqual(images.map(({ name }) => name).sort(), [...new Set(inBase)].sort());
+    });
+  }
+
   it('has no rights beyond two namespaces where one is watched and nobody is looked up', () => {
     const manifests = snapshot('one-namespace');
     assert.deepEqual(
@@ -51,6 +66,17 @@ describe('what is installed', () => {
     );
     const places = manifests.filter(({ kind }) => kind === 'Role').map(({ metadata }) => metadata.namespace);
     assert.deepEqual(new Set(places), new Set(['science', 'replpool-system']));
+  });
+
+  it('tests itself where only some may call the router', () => {
+    const manifests = snapshot('everything') as (Manifest & { spec?: { ingress?: { from?: Peer[] }[] } })[];
+    const [policy] = manifests.filter(
+      ({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.name.endsWith('router'),
+    );
+    const [test] = manifests.filter(({ kind, metadata }) => kind === 'Pod' && metadata.name.endsWith('-test'));
+    const labels = test?.metadata.labels ?? {};
+    const peers = policy?.spec?.ingress?.[0]?.from?.map(({ podSelector }) => podSelector?.matchLabels ?? {}) ?? [];
+    assert.ok(peers.some((wanted) => Object.entries(wanted).every(([key, value]) => labels[key] === value)));
   });
 
   it('leaves out the alerts that are not wanted, and links the others', () => {

@@ -44,7 +44,7 @@ describe('the mask over the text of a report', () => {
     'image registry.example/agent@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef',
     'uid 3f2b8c1e-5a77-4a0e-9f6f-2d1c0b9a8e7d of namespace replpool-system-with-a-very-long-name-7',
     'replpool_sessions{pool="team:data",state="idle"} 3',
-    'secretName: replpool-data-tls\nsecretKeyRef:\n  name: db\n  key: url\n',
+    'secretName: replpool-pool-data-tls\nsecretKeyRef:\n  name: db\n  key: url\n',
     '    at reconcile (/opt/replpool/node_modules/@replpool/operator/dist/pool/reconcile2Pods.js:31:7)',
     'tokenFile=/var/run/token',
     'metadata:\n  token:\n  name: data\n',

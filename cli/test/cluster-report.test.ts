@@ -84,7 +84,7 @@ async function cluster(): Promise<FakeCluster> {
   fake.put('/api/v1/pods', podOf('data-1', 'team', 'agent', 1), podOf('operator-1', 'replpool-system', 'operator'));
   const agentJson = JSON.stringify({ spec: { runtime: { env: [{ name: 'A', value: planted.oldRevision }] } } });
   fake.put('/api/v1/configmaps', {
-    metadata: { name: 'replpool-data-0123456789', namespace: 'team', labels: labels('agent') },
+    metadata: { name: 'replpool-pool-data-0123456789', namespace: 'team', labels: labels('agent') },
     data: { 'agent.json': agentJson, other: planted.configMap },
   });
   const event = {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { listSessions } from '../src/cluster/sessions/list-sessions.ts';
+import { properties, table } from '../src/cluster/table.ts';
 import { FakeCluster, type FakeObject } from './fakes/fake-cluster.ts';
 import { DevService } from './support/dev-service.ts';
 import { kubectlReplpool, replpool } from './support/replpool.ts';
@@ -18,6 +19,23 @@ function router(name: string, { namespace = 'replpool-system', release = 'replpo
     status: { phase: 'Running', conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] },
   };
 }
+
+/** A token that nobody signed. */
+function tokenFor(aud: string | readonly string[] | undefined): string {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  return `${part({ alg: 'none' })}.${part({ sub: 'me', aud })}.x`;
+}
+
+describe('a table', () => {
+  it('shows what a terminal would do, and does not have it done', () => {
+    const name = '\u001b]0;owned\u0007\u009b2J\u202etxt\r\nID';
+    const [, row, rest] = table(['NAME', 'AGE'], [[name, '1s']]).split('\n');
+    assert.equal(row, '\\u{1b}]0;owned\\u{7}\\u{9b}2J\\u{202e}txt\\u{d}\\u{a}ID   1s');
+    assert.equal(rest, '');
+    assert.equal(properties([['Name', name]]).split('\n').length, 2);
+    assert.equal(table(['NAME'], [['Zoë 分析 👩‍🔬']]), 'NAME\nZoë 分析 👩‍🔬\n');
+  });
+});
 
 describe('replpool sessions', function () {
   this.timeout(120_000);
@@ -82,8 +100,27 @@ describe('kubectl replpool sessions', () => {
     assert.match(stderr, /has no token that a router could check[\s\S]*kubectl create token/);
   });
 
+  it('sends a router no token that is not made out to it, as the kubeconfig’s own may be the API server’s', async () => {
+    for (const token of ['opaque', tokenFor('https://kubernetes.default.svc'), tokenFor(undefined)]) {
+      await using cluster = await FakeCluster.start({ token });
+      cluster.put(PODS, router('a'));
+      const { code, stderr } = await run(cluster);
+      assert.equal(code, 2);
+      assert.match(stderr, /is not made out to 'replpool', and no router is sent it\n.*kubectl create token/);
+      assert.ok(cluster.requests.every(({ path }) => !path.includes('portforward')));
+    }
+  });
+
+  it('takes the kubeconfig’s token where it has the audience of the release', async () => {
+    await using cluster = await FakeCluster.start({ token: tokenFor(['cluster', 'company']) });
+    cluster.put(PODS, router('a'));
+    cluster.forbidden = (path) => path.endsWith('/portforward');
+    assert.match((await run(cluster)).stderr, /is not made out to 'replpool'/);
+    assert.match((await run(cluster, '--audience', 'company')).stderr, /you may not create pods\/portforward/);
+  });
+
   it('names the right that a port-forward needs', async () => {
-    await using cluster = await FakeCluster.start();
+    await using cluster = await FakeCluster.start({ token: tokenFor('replpool') });
     cluster.put(PODS, router('a'));
     cluster.forbidden = (path) => path.endsWith('/portforward');
     const { code, stderr } = await run(cluster);

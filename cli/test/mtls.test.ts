@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { hash, X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { type Authority, issueAuthority, issueLeaf, LIFETIMES, type Subject } from '@replpool/operator';
 import {
   type AgentEndpoint,
   agentTlsName,
+  metrics,
   OPERATOR_TLS_NAME,
   ROUTER_TLS_NAME,
   type RouterConfig,
@@ -110,7 +112,7 @@ describe('an agent and a router with certificates', () => {
   after(() => pair?.[Symbol.asyncDispose]());
 
   const asking = async (material: Pick<TlsMaterial, 'ca'> & Partial<TlsMaterial>) =>
-    await callAgent(pair.agent.url, POOL, '/v1/sessions', material);
+    (await callAgent(pair.agent.url, POOL, '/v1/sessions', material)).status;
   it('run code, stream and open channels, without a token', async () => {
     assert.equal((await pair.client.run(session.id, '20 + 22')).result?.data['text/plain'], '42');
     const types: string[] = [];
@@ -120,6 +122,22 @@ describe('an agent and a router with certificates', () => {
     const { finished } = channel.execute('sum', '1 + 1');
     assert.equal((await finished).result?.data['text/plain'], '2');
     channel.socket.close();
+  });
+
+  it('each tell when the certificate that they use expires', async () => {
+    const expiryIn = (text: string, name: string): number => {
+      const line = text.split('\n').find((it) => it.startsWith(`${metrics.certificateExpiry.name}{name="${name}"}`));
+      return Number(line?.split(' ').at(-1));
+    };
+    const ofRouter = await (await pair.client.fetch('/metrics')).text();
+    const { body: ofAgent } = await callAgent(pair.agent.url, POOL, '/metrics', await materialFor(ROUTER, authority));
+    for (const [text, { files }, name] of [
+      [ofRouter, pair.mounts.router, ROUTER.name],
+      [ofAgent, pair.mounts.agent, AGENT.name],
+    ] as const) {
+      const { validToDate } = new X509Certificate(await readFile(files.certFile));
+      assert.equal(expiryIn(text, name), validToDate.getTime() / 1000, name);
+    }
   });
 
   it('let the operator in as well', async () => {

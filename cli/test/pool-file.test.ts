@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { fromCluster } from '../src/dev/from-cluster.ts';
 import { parsePool, readPool } from '../src/dev/pool-file.ts';
 import { unenforced } from '../src/dev/unenforced.ts';
 import { CommandFailure, ExitCode } from '../src/failure.ts';
@@ -76,5 +77,15 @@ describe('a ReplPool file', () => {
     assert.equal(asks('isolation: {level: Baseline}'), 'spec.isolation.level: Baseline');
     assert.equal(asks('isolation: {cgroups: Delegate}'), 'spec.isolation.cgroups: Delegate');
     assert.equal(asks('network: {egress: Rules}'), 'spec.network.egress: Rules');
+  });
+
+  it('whose variables must come from a Secret or ConfigMap is named', () => {
+    const asks = (spec: string): string | undefined => fromCluster(parsePool(`${head}spec:\n  ${spec}\n`, 'pool.yaml'));
+    const ref = (optional: boolean) => `{name: A, valueFrom: {secretKeyRef: {name: s, key: k, optional: ${optional}}}}`;
+    assert.equal(asks('runtime: {env: [{name: A, value: "1"}]}'), undefined);
+    assert.equal(asks(`runtime: {env: [${ref(true)}], envFrom: [{secretRef: {name: s, optional: true}}]}`), undefined);
+    assert.equal(asks(`runtime: {env: [${ref(false)}]}`), 'spec.runtime.env: A');
+    assert.equal(asks('runtime: {envFrom: [{configMapRef: {name: c}}]}'), 'spec.runtime.envFrom[0]');
+    assert.equal(asks(`templates: [{name: t, env: [${ref(false)}]}]`), 'env of template t: A');
   });
 });

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { ApiClient } from '@replpool/kube';
 import { kubeConfig } from '../test/support/cluster.ts';
 import { applyCrd } from '../test/support/crd.ts';
+import { beyondGoals } from './goals.ts';
 import { OperatorProcess } from './operator-process.ts';
 import { measureChurn, measureRamp, measureRest, measureRestart } from './phases.ts';
 import { Pools } from './pools.ts';
@@ -41,9 +42,11 @@ try {
   const startedAt = performance.now();
   operator = await OperatorProcess.start(pools.releaseNamespace, 'second', HEALTH_PORT);
   const restart = await measureRestart(operator, pools, agents, startedAt);
-  process.stdout.write(
-    `${JSON.stringify({ ...count, ramp, rest, churn, restart })}\n${table({ ramp, rest, churn, restart })}\n`,
-  );
+  const phases = { ramp, rest, churn, restart };
+  process.stdout.write(`${JSON.stringify({ ...count, ...phases })}\n${table(phases)}\n`);
+  const beyond = beyondGoals(phases);
+  for (const each of beyond) process.stdout.write(`beyond the goal: ${each}\n`);
+  if (beyond.length > 0) process.exitCode = 1;
 } finally {
   await operator[Symbol.asyncDispose]();
 }

@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:https';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { type ApiClient, isRecord, pathOf, resources } from '@replpool/kube';
 import { type AgentLinkMessage, INTERNAL_DRAIN_PATH, INTERNAL_STREAM_PATH, TLS_FILE_NAMES } from '@replpool/protocol';
+import { PodAddresses } from './pod-addresses.ts';
 
 const PORT = 8080;
 const HEARTBEAT_MS = 1_000;
@@ -16,6 +17,7 @@ const SLOTS = 32;
 export class SimulatedAgents implements AsyncDisposable {
   readonly #client: ApiClient;
   readonly #server: Server;
+  readonly #pods: PodAddresses;
   readonly #contexts = new Map<string, Promise<SecureContext>>();
   readonly #streams = new Set<ServerResponse>();
   /** By address. */
@@ -24,6 +26,7 @@ export class SimulatedAgents implements AsyncDisposable {
 
   private constructor(client: ApiClient) {
     this.#client = client;
+    this.#pods = new PodAddresses(client);
     const SNICallback = (name: string, done: (error: Error | null, context?: SecureContext) => void): void => {
       this.#contextOf(name).then(
         (context) => done(null, context),
@@ -52,6 +55,7 @@ export class SimulatedAgents implements AsyncDisposable {
     clearInterval(this.#heartbeat);
     this.#server.close();
     this.#server.closeAllConnections();
+    await this.#pods[Symbol.asyncDispose]();
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
@@ -66,10 +70,16 @@ export class SimulatedAgents implements AsyncDisposable {
       response.writeHead(404).end();
       return;
     }
+    const who = this.#pods.at(address);
+    if (who === undefined) {
+      // The pods' watch is a moment behind the operator's, which asks again.
+      response.writeHead(503).end();
+      return;
+    }
     response.writeHead(200, { 'content-type': 'application/x-ndjson' });
     const draining = this.#draining.has(address);
     const readiness = { ready: true, draining, capacity: capacity() };
-    response.write(line({ type: 'snapshot', pod: address, pool: 'simulated', ...readiness, sessions: [] }));
+    response.write(line({ type: 'snapshot', ...who, ...readiness, sessions: [] }));
     this.#streams.add(response);
     response.on('close', () => {
       this.#streams.delete(response);
@@ -91,7 +101,7 @@ export class SimulatedAgents implements AsyncDisposable {
   async #read(name: string): Promise<SecureContext> {
     const [pool, namespace = ''] = name.split('.');
     const secret = await this.#client.request({
-      path: pathOf(resources.secrets, { namespace, name: `replpool-${pool}-tls` }),
+      path: pathOf(resources.secrets, { namespace, name: `replpool-pool-${pool}-tls` }),
     });
     const data = isRecord(secret) && isRecord(secret.data) ? secret.data : {};
     const file = (key: string): string => Buffer.from(String(data[key]), 'base64').toString('utf8');

@@ -4,6 +4,8 @@ import { kubectl } from './support/kubectl.ts';
 import { SMALL } from './support/pool.ts';
 import { withRelease } from './support/release.ts';
 
+const spec = { ...SMALL, update: { drainSeconds: 1 } };
+
 describe('a pool that cannot be as its template says', function () {
   this.timeout(180_000);
   const release = withRelease('bad-template');
@@ -21,7 +23,7 @@ describe('a pool that cannot be as its template says', function () {
 
   it('says which template does not warm and why, while the others serve and nothing starts again', async () => {
     const pool = release().pool('one-wrong');
-    await pool.apply({ ...SMALL, templates: [{ name: 'wrong', preload: ['no_such_module'] }] });
+    await pool.apply({ ...spec, templates: [{ name: 'wrong', preload: ['no_such_module'] }] });
     const degraded = await pool.conditionUntil('Degraded', ({ status }) => status === 'True');
     assert.equal(degraded.reason, 'TemplateFails');
     assert.match(degraded.message, /template wrong: ModuleNotFoundError: No module named 'no_such_module'/);
@@ -33,14 +35,14 @@ describe('a pool that cannot be as its template says', function () {
     const client = release().clientOf(router);
     const { id } = await client.session({ pool: pool.fullName });
     assert.equal((await client.run(id, '6 * 7')).result?.data['text/plain'], '42');
-    await pool.apply(SMALL);
+    await pool.apply(spec);
     await pool.conditionUntil('Degraded', ({ status }) => status === 'False');
     await pool.settled(1);
   });
 
   it('keeps the old pods of an update to a template that does not warm, and goes on when it is put right', async () => {
     const pool = release().pool('update');
-    const careful = { ...SMALL, replicas: 2, update: { maxUnavailable: 0, maxSurge: 1, drainSeconds: 1 } };
+    const careful = { ...spec, replicas: 2, update: { maxUnavailable: 0, maxSurge: 1, drainSeconds: 1 } };
     await pool.apply(careful);
     const old = await pool.settled(2);
     await pool.apply({ ...careful, runtime: { warmupCode: 'raise ValueError("first\\nlast line")' } });
@@ -61,30 +63,30 @@ describe('a pool that cannot be as its template says', function () {
 
   it('says which image cannot be had, and starts when it can', async () => {
     const pool = release().pool('image');
-    await pool.apply({ ...SMALL, runtime: { image: 'e2e.local/none:1' } });
+    await pool.apply({ ...spec, runtime: { image: 'e2e.local/none:1' } });
     const degraded = await pool.conditionUntil('Degraded', ({ status }) => status === 'True');
     assert.equal(degraded.reason, 'ImageUnavailable');
     assert.match(degraded.message, /e2e\.local\/none:1/);
-    await pool.apply(SMALL);
+    await pool.apply(spec);
     await pool.settled(1);
     assert.equal((await pool.condition('Degraded'))?.status, 'False');
   });
 
   it('says which isolation its nodes lack, in place of pods that crash without a word', async () => {
     const pool = release().pool('isolation');
-    await pool.apply({ ...SMALL, isolation: { level: 'Strict', cgroups: 'None' } });
+    await pool.apply({ ...spec, isolation: { level: 'Strict', cgroups: 'None' } });
     const missing = await pool.conditionUntil('IsolationUnavailable', ({ status }) => status === 'True');
     assert.match(missing.message, /spec\.isolation\.level: Strict cannot be enforced/);
     assert.equal((await pool.pods()).length, 1);
     assert.equal((await pool.condition('Degraded'))?.status, 'False');
-    await pool.apply(SMALL);
+    await pool.apply(spec);
     await pool.settled(1);
     assert.equal((await pool.condition('IsolationUnavailable'))?.status, 'False');
   });
 
   it('says what its environment is to be made from and is not there', async () => {
     const pool = release().pool('environment');
-    await pool.apply({ ...SMALL, runtime: { envFrom: [{ configMapRef: { name: 'settings' } }] } });
+    await pool.apply({ ...spec, runtime: { envFrom: [{ configMapRef: { name: 'settings' } }] } });
     const degraded = await pool.conditionUntil('Degraded', ({ status }) => status === 'True');
     assert.match(degraded.message, /ConfigMap settings is missing/);
     assert.equal((await pool.condition('Ready'))?.status, 'False');

@@ -9,7 +9,7 @@ import type { TlsMaterial } from '@replpool/service';
 import { pino } from 'pino';
 import { tlsOf } from './support/agent-client.ts';
 import { kubeConfig } from './support/cluster.ts';
-import { kubectl, kubectlWith } from './support/kubectl.ts';
+import { kubectl } from './support/kubectl.ts';
 import { MirroredSecret } from './support/mirrored-secret.ts';
 import { Namespace } from './support/namespace.ts';
 import { SMALL, type TestPool } from './support/pool.ts';
@@ -18,7 +18,7 @@ import { Refusal } from './support/router-client.ts';
 
 const CA = 'e2e-ca';
 const ROUTER = 'e2e-router-tls';
-const AGENT = 'replpool-data-tls';
+const AGENT = 'replpool-pool-data-tls';
 const LOOK_MS = 100;
 
 const authoritiesIn = ({ ca }: TlsMaterial): number => ca.split('BEGIN CERTIFICATE').length - 1;
@@ -106,17 +106,8 @@ describe('the certificates of a release', function () {
       (it) => it,
     );
 
-    await kubectl('delete', 'secret', AGENT, '-n', namespace);
-    const metadata = { name: AGENT, namespace };
-    const other = {
-      apiVersion: 'v1',
-      kind: 'Secret',
-      metadata,
-      immutable: true,
-      stringData: { 'tls.crt': 'nonsense' },
-    };
-    // Whoever is first: what is looked for is that in the end it is the operator's.
-    await kubectlWith(JSON.stringify(other), 'create', '-f', '-').catch(() => undefined);
+    const forGood = JSON.stringify({ immutable: true, ...JSON.parse(patch) });
+    await kubectl('patch', 'secret', AGENT, '-n', namespace, '--type=merge', '-p', forGood);
     await untilHolds(
       () => isWhole(AGENT).catch(() => false),
       (it) => it,

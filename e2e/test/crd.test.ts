@@ -9,14 +9,19 @@ import {
   ReplPoolError,
   replPoolSchema,
 } from '@replpool/protocol';
-import { parse as parseYaml } from 'yaml';
+import { parseAllDocuments } from 'yaml';
 import { customObjects, refusalOf } from './support/cluster.ts';
 import { applyCrd } from './support/crd.ts';
-import { kubectl } from './support/kubectl.ts';
+import { kubectl, kubectlWith } from './support/kubectl.ts';
 import { wrongSpecs } from './support/wrong-specs.ts';
 
 interface CustomResource {
   readonly status: { readonly conditions: readonly { readonly type: string }[] };
+}
+
+interface Manifest {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
 }
 
 const root = new URL('../../', import.meta.url).pathname;
@@ -30,6 +35,15 @@ async function dryRun(pool: unknown): Promise<{ spec: unknown }> {
   });
   return answer as { spec: unknown };
 }
+
+/** Every object of every example, by the file that it is in. */
+const examples = globSync(`${root}examples/**/*.yaml`)
+  .toSorted()
+  .flatMap((path) =>
+    parseAllDocuments(readFileSync(path, 'utf8')).map(
+      (it) => [path.slice(root.length), it.toJS() as Manifest] as const,
+    ),
+  );
 
 const poolOf = (spec: unknown, name = 'crd-test') => ({
   apiVersion: REPLPOOL_API_VERSION,
@@ -49,12 +63,25 @@ describe('the CRD', () => {
     );
   });
 
-  for (const file of globSync(`${root}examples/*.yaml`)) {
-    it(`takes ${file.slice(root.length)} and fills in the defaults that replpool dev fills in`, async () => {
-      const pool: unknown = parseYaml(readFileSync(file, 'utf8'));
-      const { spec } = await dryRun(pool);
-      assert.deepEqual(spec, JSON.parse(JSON.stringify(parse(replPoolSchema, pool).spec)));
-    });
+  it('is tried on the examples for a laptop and for a cluster', () => {
+    const folders = new Set(examples.map(([path]) => path.slice(0, path.lastIndexOf('/'))));
+    assert.deepEqual(folders, new Set(['examples', 'examples/cluster']));
+  });
+
+  for (const [path, object] of examples) {
+    if (object.kind === REPLPOOL_KIND) {
+      it(`takes ${path} and fills in the defaults that replpool dev fills in`, async () => {
+        // Its namespace need not be there.
+        const { namespace: _, ...metadata } = object.metadata;
+        const { spec } = await dryRun({ ...object, metadata });
+        assert.deepEqual(spec, JSON.parse(JSON.stringify(parse(replPoolSchema, object).spec)));
+      });
+    } else {
+      it(`takes the ${object.kind} beside it in ${path}`, async () => {
+        const options = ['--server-side', '--dry-run=server', '--field-manager=e2e', '-n', 'default', '-f', '-'];
+        await kubectlWith(JSON.stringify(object), 'apply', ...options);
+      });
+    }
   }
 
   it('takes an empty spec', async () => {
@@ -63,8 +90,8 @@ describe('the CRD', () => {
   });
 
   it('takes names from which the names of all its objects can be made, and no others', async () => {
-    await dryRun(poolOf({}, 'x'.repeat(54)));
-    for (const name of ['x'.repeat(55), 'my.pool']) {
+    await dryRun(poolOf({}, 'x'.repeat(49)));
+    for (const name of ['x'.repeat(50), 'my.pool']) {
       const refused = await refusalOf(dryRun(poolOf({}, name)));
       assert.ok(refused?.message.includes('metadata.name'), refused?.message ?? `${name} is taken`);
       assert.throws(() => parse(replPoolSchema, poolOf({}, name)), /metadata\.name/);

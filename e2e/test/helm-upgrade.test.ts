@@ -17,8 +17,8 @@ class Counting {
   readonly #client: RouterClient;
   readonly #ended = new AbortController();
   #running: Promise<void> = Promise.resolve();
+  #failure: unknown;
   steps = 0;
-  refused = 0;
 
   constructor(client: RouterClient) {
     this.#client = client;
@@ -28,8 +28,17 @@ class Counting {
     const { id } = await this.#client.session();
     await this.#client.run(id, 'x = 0');
     this.#running = this.#count(id);
-    // It is told by `end`.
-    this.#running.catch(() => {});
+    this.#running.catch((error: unknown) => {
+      this.#failure = error;
+    });
+  }
+
+  /** Resolves once it went on from here. @throws what no client has to expect */
+  async goneOn(from: number): Promise<void> {
+    while (this.steps <= from) {
+      if (this.#failure !== undefined) throw this.#failure;
+      await sleep(50);
+    }
   }
 
   /** @throws what no client has to expect */
@@ -52,7 +61,6 @@ class Counting {
         return (await this.#client.run(session, 'x += 1; x', id)).result?.data['text/plain'];
       } catch (error) {
         if (!(error instanceof Refusal) || !error.problem.retryable) throw error;
-        this.refused += 1;
         await sleep(100);
       }
     }
@@ -94,6 +102,14 @@ describe('helm upgrade', function () {
     return (await kubectl('get', 'pods', '-l', selector, '-n', where.name, '-o', path)).split(' ').sort();
   };
 
+  const replaced = async (component: string, before: readonly string[], count: number): Promise<void> => {
+    for (;;) {
+      const now = await uids(component, namespace);
+      if (now.length === count && !now.some((uid) => before.includes(uid))) return;
+      await sleep(200);
+    }
+  };
+
   it('replaces operators and routers under load, and no session notices', async () => {
     const client = new RouterClient(await release.url(), await tokenOf(pools.name, 'analyst'));
     const before = {
@@ -105,18 +121,12 @@ describe('helm upgrade', function () {
     await Promise.all(users.map((user) => user.start()));
     await release.upgrade('--set', 'operator.cgroups=None,logLevel=debug,router.replicas=3,router.drainSeconds=20');
     const stepsThen = users.map(({ steps }) => steps);
-    // Until the last of the old ones is gone, too.
-    let now = await uids('router', namespace);
-    while (before.routers.some((uid) => now.includes(uid))) {
-      await sleep(200);
-      now = await uids('router', namespace);
-    }
-    while (users.some(({ steps }, i) => steps <= (stepsThen[i] ?? 0))) await sleep(50);
+    // Until the last of the old ones, which Helm does not wait for, is gone, too.
+    await replaced('router', before.routers, 3);
+    await replaced('operator', before.operators, 2);
+    for (const [i, user] of users.entries()) await user.goneOn(stepsThen[i] ?? 0);
     for (const user of users) await user.end();
 
-    assert.equal(now.length, 3);
-    const operators = await uids('operator', namespace);
-    assert.ok(!before.operators.some((uid) => operators.includes(uid)));
     assert.deepEqual(await uids('agent', pools), before.agents);
   });
 

@@ -211,7 +211,7 @@ describe('kubectl replpool', function () {
     ]) {
       assert.ok(names.includes(name), `${name} is not among ${names.join(', ')}`);
     }
-    const certificates = await kubectl('get', 'secret', 'replpool-data-tls', '-o', 'jsonpath={.data.tls\\.key}');
+    const certificates = await kubectl('get', 'secret', 'replpool-pool-data-tls', '-o', 'jsonpath={.data.tls\\.key}');
     const key = Buffer.from(certificates, 'base64').toString('utf8').split('\n')[1] ?? assert.fail('no key');
     for (const file of files) {
       const text = await readFile(join(file.parentPath, file.name), 'utf8');

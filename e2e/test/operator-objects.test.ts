@@ -4,6 +4,7 @@ import {
   agentService,
   disruptionBudget,
   networkPolicy,
+  objectName,
   type Pool,
   revisionOf,
   serviceAccount,
@@ -42,13 +43,14 @@ describe('the objects of a pool', () => {
       // An owner that is there, for the API server checks who may block its deletion.
       const uid = await kubectl('get', 'namespace', namespace.name, '-o', 'jsonpath={.metadata.uid}');
       const pool: Pool = { name: 'data', namespace: namespace.name, uid, spec: replPoolSpecSchema.parse(input) };
-      await kubectl('create', 'serviceaccount', 'replpool-data', '-n', namespace.name);
+      await kubectl('create', 'serviceaccount', objectName(pool), '-n', namespace.name);
+      const pod = agentPod(pool, revisionOf(pool, settings), settings);
       const objects = [
         serviceAccount(pool),
         agentService(pool),
-        disruptionBudget(pool),
+        disruptionBudget(pool, 1),
         networkPolicy(pool, 'replpool-system'),
-        agentPod(pool, revisionOf(pool, settings), settings),
+        { ...pod, metadata: { ...pod.metadata, name: 'data-1' } },
       ];
       for (const object of objects) {
         const verb = object.kind === 'ServiceAccount' ? 'apply' : 'create';

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Collection, type KubeObject, resources, systemClock, WatchMetrics } from '@replpool/kube';
 import { leaseStore, type OperatorConfig } from '@replpool/operator';
@@ -9,6 +8,7 @@ import { Registry } from 'prom-client';
 import { until } from './support/api-namespace.ts';
 import { OperatorProcess } from './support/operator-process.ts';
 import { SMALL, type TestPool } from './support/pool.ts';
+import { randomFrom, SEED } from './support/random.ts';
 import { withRelease } from './support/release.ts';
 
 /** How far into a change the operator is killed, at random. */
@@ -74,8 +74,9 @@ class History implements AsyncDisposable {
   }
 }
 
-describe('an operator that is killed', function () {
+describe(`an operator that is killed (SEED=${SEED})`, function () {
   this.timeout(280_000);
+  const random = randomFrom(SEED);
   let replicas: Replicas;
   let history: History;
   const release = withRelease('restart', async (config, write) => {
@@ -112,7 +113,7 @@ describe('an operator that is killed', function () {
   const killedIn = async (change: () => Promise<void>): Promise<void> => {
     const victim = await leader();
     await change();
-    await sleep(randomInt(LATEST_MS));
+    await sleep(random(LATEST_MS));
     await replicas.replace(victim, (one) => one.kill());
   };
   const count = 3;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SMALL } from './support/pool.ts';
 import { withRelease } from './support/release.ts';
@@ -25,7 +26,7 @@ const readyPods = async (client: RouterClient): Promise<number[]> => {
 };
 
 describe('routers that find the agents of a cluster', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   const release = withRelease('finds');
 
   it('are ready where there is no pool, and say so', async () => {
@@ -34,6 +35,7 @@ describe('routers that find the agents of a cluster', function () {
     const client = release().clientOf(router);
     assert.deepEqual(await readyPods(client), []);
     assert.deepEqual(await client.list(), []);
+    assert.match(await router.metrics(), /^replpool_watch_last_event_seconds\{resource="pods"\} \d/m);
     await assert.rejects(client.session(), isRetryable);
     await router.kill();
   });
@@ -49,12 +51,16 @@ describe('routers that find the agents of a cluster', function () {
     for (const client of [a, b]) while ((await readyPods(client))[0] !== 2) await sleep(50);
     for (let i = 0; i < 4; i++) {
       const [here, there] = i % 2 === 0 ? [a, b] : [b, a];
-      const { id, pool: named } = await here.session();
-      assert.equal(named, pool.fullName);
-      assert.equal((await there.run(id, '6 * 7')).result?.data['text/plain'], '42');
+      // An agent on a busy machine may fall silent for a moment, which is no news of discovery.
+      const id = randomUUID();
+      const session = await retried(() => here.session({ id }));
+      assert.equal(session.pool, pool.fullName);
+      const { result } = await retried(() => there.run(id, '6 * 7', 'only'));
+      assert.equal(result?.data['text/plain'], '42');
     }
-    assert.deepEqual((await a.list()).sort(), (await b.list()).sort());
-    assert.equal((await a.list()).length, 4);
+    const [ofA, ofB] = [await retried(() => a.list()), await retried(() => b.list())];
+    assert.deepEqual(ofA.sort(), ofB.sort());
+    assert.equal(ofA.length, 4);
   });
 
   it('answer 503 and never 404 for a session as long as they have not heard its agent', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Execution, Session } from '@replpool/protocol';
-import { insist, Load } from './support/load.ts';
+import { Load } from './support/load.ts';
 import { PodWatch } from './support/pod-watch.ts';
 import { type PoolPod, SMALL, type TestPool } from './support/pool.ts';
 import { withRelease } from './support/release.ts';
@@ -22,7 +22,9 @@ describe('scaling down', function () {
   let client: RouterClient;
   let pool: TestPool;
   before(async () => {
-    client = release().clientOf(await release().startRouter());
+    client = release()
+      .clientOf(await release().startRouter())
+      .patient();
     pool = release().pool('spare');
   });
 
@@ -75,7 +77,7 @@ describe('scaling down', function () {
     await pool.apply({ ...SMALL, autoscaling, update: { drainSeconds } });
     const old = await pool.settled(1);
     const guests: Session[] = [];
-    while (guests.length < 6) guests.push(await insist(() => client.session()));
+    while (guests.length < 6) guests.push(await client.session());
     const young = without(await pool.settled(3), old).slice(0, 1);
     const busy = await busyOn(young);
     for (const { id } of guests) await client.end(id);
@@ -87,7 +89,7 @@ describe('scaling down', function () {
     await using watch = await PodWatch.start(release().client, release().namespace);
     const is = { ran: 0, spared: 0 };
     await using load = new Load({
-      ...{ client, clients: 6, runs: 4, code: 'import time\ntime.sleep(0.05)\n6 * 7' },
+      ...{ client, clients: 6, runs: 12, code: 'import time\ntime.sleep(0.05)\n6 * 7' },
       ran: ({ pod }, { status, error }) => {
         assert.equal(status, 'ok', `on ${pod}: ${JSON.stringify(error)}`);
         is.ran += 1;
@@ -105,6 +107,9 @@ describe('scaling down', function () {
     }
     await load.stop();
     assert.deepEqual(load.lost, []);
-    console.log(`      ${is.ran} executions, ${is.spared} of them on pods that were chosen to go; retried:`, load.retries);
+    console.log(
+      `      ${is.ran} executions, ${is.spared} of them on pods that were chosen to go; retried:`,
+      load.retries,
+    );
   });
 });

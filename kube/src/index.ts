@@ -1,5 +1,6 @@
 export { ApiClient, type ApiClientOptions, type Call, type Query } from './api/client.ts';
 export { ApiError, classify, type Failure, NoAnswerError } from './api/errors.ts';
+export { find } from './api/find.ts';
 export { isRecord, type KubeObject, keyOf, type ObjectMeta, toKubeObject } from './api/object.ts';
 export { RequestMetrics } from './api/request-metrics.ts';
 export { apiVersionOf, pathOf, type Resource, resources } from './api/resource.ts';

@@ -13,7 +13,8 @@ import {
   resources,
   toKubeObject,
 } from '../src/index.ts';
-import { FakeApiServer, pod } from './fake-api-server.ts';
+import { FakeApiServer, pod, until } from './fake-api-server.ts';
+import { ManualClock } from './manual-clock.ts';
 
 describe('an answer of the API server', () => {
   it('is classified by what a reconcile can do about it', () => {
@@ -67,6 +68,29 @@ describe('the client', () => {
     const text = await registry.metrics();
     assert.match(text, /^rest_client_requests_total\{method="PATCH",code="200"\} 1$/m);
     assert.match(text, /^rest_client_requests_total\{method="GET",code="404"\} 1$/m);
+  });
+
+  it('times a call from its connection on, not while it waits for one', async () => {
+    await using server = await FakeApiServer.start();
+    const held = new Map<string, () => void>();
+    server.hold = (url) => new Promise((resolve) => held.set(url.pathname, resolve));
+    server.answer = () => ({ body: pod('a', '1') });
+    const clock = new ManualClock();
+    using client = new ApiClient(server.config, { maxSockets: 1, clock });
+    const first = client.request({ path: '/first', timeoutMs: 600_000 });
+    await until(() => held.has('/first'));
+    const second = client.request({ path: '/second', timeoutMs: 3_000 });
+    clock.advance(60_000);
+    held.get('/first')?.();
+    await first;
+    await until(() => held.has('/second'));
+    held.get('/second')?.();
+    await second;
+    const third = client.request({ path: '/third', timeoutMs: 3_000 });
+    await until(() => held.has('/third'));
+    clock.advance(3_000);
+    await assert.rejects(third, { name: 'NoAnswerError' });
+    assert.equal(clock.timers, 0);
   });
 
   it('keeps its connection from call to call', async () => {

@@ -29,6 +29,8 @@ export class FakeApiServer implements AsyncDisposable {
   readonly requests: string[] = [];
   /** What a request that is no watch gets, and a watch too where it is not undefined. */
   answer: (url: URL, request: IncomingMessage, body: string) => Answered | undefined = () => undefined;
+  /** What a request waits for before it is answered. */
+  hold: (url: URL) => Promise<void> | undefined = () => undefined;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -43,7 +45,7 @@ export class FakeApiServer implements AsyncDisposable {
     server.on('request', (request, response) => {
       // A connection that the test broke has no body.
       void text(request).then(
-        (body) => this.#serve(request, body, response),
+        (body) => this.#begin(request, body, response),
         () => undefined,
       );
     });
@@ -74,8 +76,14 @@ export class FakeApiServer implements AsyncDisposable {
     this.#server.closeAllConnections();
   }
 
-  #serve(request: IncomingMessage, body: string, response: ServerResponse): void {
+  async #begin(request: IncomingMessage, body: string, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '', 'http://fake');
+    const held = this.hold(url);
+    if (held !== undefined) await held;
+    this.#serve(url, request, body, response);
+  }
+
+  #serve(url: URL, request: IncomingMessage, body: string, response: ServerResponse): void {
     this.requests.push(`${request.method} ${url.pathname}${url.search}`);
     const answer = this.answer(url, request, body);
     if (answer !== undefined || !url.searchParams.has('watch')) {

@@ -242,7 +242,9 @@ describe('a watched collection', () => {
     server.lists('10');
     const it = new Watched(server);
     await it.watch(0);
+    assert.notEqual(await it.value('replpool_watch_last_event_seconds'), undefined);
     await it.stop();
+    assert.equal(await it.value('replpool_watch_last_event_seconds'), undefined, 'what does not run is not stale');
     assert.equal(it.clock.timers, 0);
     await until(() => server.connections <= 1);
     server.answer = () => ({ status: 403, body: { reason: 'Forbidden' } });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type ApiClient, type Clock, classify, type KubeObject, pathOf, resources, systemClock } from '@replpool/kube';
 import type { Logger } from 'pino';
+import { microTime } from './micro-time.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 export interface Transition {
@@ -28,7 +29,7 @@ const CONTROLLER = 'replpool.dev/operator';
 const NOTE = 1024;
 /** Series that are remembered; the oldest is forgotten, and would begin anew. */
 const REMEMBERED = 2_048;
-/** As client-go's spam filter: 25 an object at once, then one in five minutes. */
+/** As client-go's spam filter: 25 an object at once, then one in five minutes; for warnings as many again, for a roll of many pods must not mute them. */
 const BURST = 25;
 const PER_SECOND = 1 / 300;
 /** An API server that is gone must not fill the memory with what it missed. */
@@ -73,7 +74,7 @@ export class EventRecorder implements AsyncDisposable {
     const series = known ?? { name: `${object.metadata.name}.${randomUUID()}`, count: 0 };
     remember(this.#series, key, series);
     series.count += 1;
-    if (!isTold(series.count) || this.#pending.size >= PENDING || !this.#bucket(uid).take()) return;
+    if (!isTold(series.count) || this.#pending.size >= PENDING || !this.#bucket(uid, transition.type).take()) return;
     const sent = this.#send(object, transition, series).catch((error: unknown) => {
       this.#log.warn({ err: error, reason: transition.reason }, 'an event could not be recorded');
     });
@@ -92,10 +93,11 @@ export class EventRecorder implements AsyncDisposable {
     await this.settled();
   }
 
-  #bucket(uid: string): TokenBucket {
-    const bucket = this.#buckets.get(uid) ?? new TokenBucket(this.#clock, PER_SECOND, BURST);
-    this.#buckets.delete(uid);
-    remember(this.#buckets, uid, bucket);
+  #bucket(uid: string, type: Transition['type']): TokenBucket {
+    const key = `${type} ${uid}`;
+    const bucket = this.#buckets.get(key) ?? new TokenBucket(this.#clock, PER_SECOND, BURST);
+    this.#buckets.delete(key);
+    remember(this.#buckets, key, bucket);
     return bucket;
   }
 
@@ -156,9 +158,4 @@ export function shortened(note: string): string {
   if (bytes.length <= NOTE) return note;
   // `stream` leaves out a character that the cut went through.
   return `${new TextDecoder().decode(bytes.subarray(0, NOTE - 3), { stream: true })}…`;
-}
-
-/** Kubernetes' MicroTime has six digits. */
-function microTime(date: Date): string {
-  return date.toISOString().replace('Z', '000Z');
 }

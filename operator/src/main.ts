@@ -1,6 +1,6 @@
 import { KubeConfig } from '@kubernetes/client-node';
 import { parse } from '@replpool/protocol';
-import { type ProcessInput, readProcessInput, serveHealth } from '@replpool/service';
+import { readProcessInput, serveHealth, withPodName } from '@replpool/service';
 import { destination, pino } from 'pino';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { operatorConfigSchema } from './config.ts';
@@ -10,7 +10,7 @@ const log = pino({ name: 'operator', level: process.env.REPLPOOL_LOG_LEVEL ?? 'i
 
 try {
   const input = await readProcessInput();
-  const config = parse(operatorConfigSchema, withInstance(input), 'config');
+  const config = parse(operatorConfigSchema, withPodName(input, 'instance'), 'config');
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromDefault();
   const registry = new Registry();
@@ -27,9 +27,4 @@ try {
 } catch (err) {
   log.fatal({ err }, 'the operator ended');
   process.exitCode = 1;
-}
-
-/** Replicas share one file, in which none of their names can stand. */
-function withInstance({ config, pod }: ProcessInput): unknown {
-  return pod === undefined || typeof config !== 'object' ? config : { ...config, instance: pod };
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { ApiClient, Collection, keyOf, RequestMetrics, resources, systemClock, WatchMetrics } from '@replpool/kube';
-import type { Backoff } from '@replpool/service';
+import { type Backoff, observeExpiry } from '@replpool/service';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { Agents } from './agents/agents.ts';
@@ -11,20 +11,23 @@ import { LIFETIMES, type Lifetimes } from './certificates/lifetimes.ts';
 import type { OperatorConfig } from './config.ts';
 import { EventRecorder } from './events.ts';
 import { Election } from './leader/election.ts';
+import { leaderClient } from './leader/leader-client.ts';
 import { observeLeadership } from './leader/leader-metrics.ts';
 import { leaseStore } from './leader/lease.ts';
+import { withDefaults } from './pool/defaults.ts';
 import { Expectations } from './pool/expectations.ts';
-import { filledIn } from './pool/filled-in.ts';
 import { OwnObjects } from './pool/own-objects.ts';
 import { type PodObject, toPodObject } from './pool/pod-object.ts';
 import { PodsByPool } from './pool/pods.ts';
+import { PoolMetrics } from './pool/pool-metrics.ts';
 import { type PoolObject, toPoolObject } from './pool/pool-object.ts';
-import { isOwnedBy, Reconciler } from './pool/reconcile.ts';
+import { Reconciler } from './pool/reconcile.ts';
 import { QueueMetrics } from './queue/queue-metrics.ts';
 import { ReconcileMetrics } from './queue/reconcile-metrics.ts';
 import { WorkQueue } from './queue/work-queue.ts';
 import { runWorkers } from './queue/workers.ts';
 import { POOL_LABEL } from './specs/labels.ts';
+import { isOwnedBy } from './specs/owned.ts';
 
 /** Pools that are worked on at once. */
 const WORKERS = 4;
@@ -46,6 +49,8 @@ interface OperatorParts {
   readonly queueMetrics: QueueMetrics;
   readonly reconcileMetrics: ReconcileMetrics;
   readonly watchMetrics: WatchMetrics;
+  readonly poolMetrics: PoolMetrics;
+  readonly registry: Registry;
 }
 
 /**
@@ -62,25 +67,41 @@ export async function runOperator(
   lifetimes: Lifetimes = LIFETIMES,
 ): Promise<void> {
   const metrics = new RequestMetrics(registry);
-  using client = new ApiClient(kubeConfig, { userAgent: 'replpool-operator', metrics });
+  const userAgent = 'replpool-operator';
+  // A client of its own: the Lease is written by who does not lead yet, and waits for no other call's connection.
+  using electing = new ApiClient(kubeConfig, { userAgent, metrics });
   const lease = `${config.release}-operator`;
   const instance = config.instance ?? hostname();
-  const store = leaseStore(client, config.namespace, lease);
+  const store = leaseStore(electing, config.namespace, lease);
   // A container that starts again has its pod's name still, and must not take the Lease of the one before for its own.
   const election = new Election({ store, me: `${instance}_${randomUUID()}`, log });
-  observeLeadership(registry, lease, () => election.leading);
+  const isLeading = (): boolean => election.leading;
+  observeLeadership(registry, lease, isLeading);
+  using client = leaderClient(kubeConfig, { userAgent, metrics, isLeading });
   const parts: OperatorParts = {
-    ...{ client, config, instance, log, lifetimes },
+    ...{ client, config, instance, log, lifetimes, registry },
     queueMetrics: new QueueMetrics(registry),
     reconcileMetrics: new ReconcileMetrics(registry),
     watchMetrics: new WatchMetrics(registry, systemClock),
+    poolMetrics: new PoolMetrics(registry),
   };
   while (!signal.aborted) await election.lead(signal, (leading) => reconcileAll(parts, leading));
 }
 
 async function reconcileAll(parts: OperatorParts, signal: AbortSignal): Promise<void> {
-  const { client, config, instance, log, lifetimes, queueMetrics, reconcileMetrics, watchMetrics } = parts;
-  const { agentImage, cgroups, watchNamespace: namespace } = config;
+  const {
+    client,
+    config,
+    instance,
+    log,
+    lifetimes,
+    queueMetrics,
+    reconcileMetrics,
+    watchMetrics,
+    poolMetrics,
+    registry,
+  } = parts;
+  const { agentImage, allowPrivileged, cgroups, watchNamespace: namespace } = config;
   using queue = new WorkQueue({ name: CONTROLLER, metrics: queueMetrics, rateLimit: { perKey: RETRY } });
   await using events = new EventRecorder({ client, log, instance });
   const watched = { client, metrics: watchMetrics, log, ...(namespace !== undefined && { namespace }) };
@@ -89,11 +110,14 @@ async function reconcileAll(parts: OperatorParts, signal: AbortSignal): Promise<
     ...{ ...watched, resource: resources.replPools, parse: toPoolObject, resyncMs: RESYNC_MS },
     handlers: { added: add, changed: (_before, now) => add(now), deleted: add },
   });
+  using _told = poolMetrics.observe(() => pools.values());
   const byPool = new PodsByPool();
+  const expectations = new Expectations(systemClock);
   const certificates = new Certificates({
     ...{ client, log, clock: systemClock, lifetimes, namespace: config.namespace, release: config.release },
     pools: () => [...pools.values()].filter(({ deleting }) => !deleting),
   });
+  using _expiries = observeExpiry(registry, () => certificates.expiries());
   using agents = new Agents(log, certificates, (uid) => {
     const key = byPool.poolOf(uid);
     // Counters change all the time; a status is fresh within seconds all the same.
@@ -103,22 +127,28 @@ async function reconcileAll(parts: OperatorParts, signal: AbortSignal): Promise<
     ...{ ...watched, resource: resources.pods, labelSelector: POOL_LABEL, parse: toPodObject },
     handlers: {
       added: (pod) => queue.add(byPool.put(pod)),
-      changed: (_before, now) => queue.add(byPool.put(now)),
+      changed: (before, now) => {
+        // Its label may name another pool now: both have to look.
+        for (const pool of [byPool.remove(before), byPool.put(now)]) queue.add(pool);
+      },
       deleted: (pod) => {
-        agents.forget(pod.metadata.uid);
-        queue.add(byPool.remove(pod));
+        const { uid } = pod.metadata;
+        agents.forget(uid);
+        const pool = byPool.remove(pod);
+        expectations.gone(pool, uid);
+        queue.add(pool);
       },
     },
   });
   const reconciler = new Reconciler({
-    ...{ client, log, events, clock: systemClock, expectations: new Expectations(systemClock) },
-    settings: { agentImage },
+    ...{ client, events, clock: systemClock, wallClock: Date.now, expectations },
+    settings: { agentImage, allowPrivileged, release: config },
     ownObjects: new OwnObjects(client, systemClock, config.namespace, certificates),
     pool: (key) => {
       const pool = pools.get(key);
-      return pool && filledIn(pool, { cgroups });
+      return pool && withDefaults(pool, { cgroups });
     },
-    podsOf: (pool) => byPool.of(keyOf(pool)).filter((pod) => isOwnedBy(pod, pool)),
+    podsOf: (pool) => byPool.of(keyOf(pool)).filter((pod) => isOwnedBy(pod, pool.uid)),
     agents,
   });
   await using watching = runUntilDisposed([pools, pods], signal);

@@ -35,7 +35,7 @@ async function start() {
   const expectations = new Expectations(systemClock);
   const parts = { client: server.client, events, expectations, settings: { agentImage: 'agent:1' } };
   const { signal } = new AbortController();
-  const create = (count: number) => createPods(parts, KEY, pool, { count, revision: 'r1' }, signal);
+  const create = (count: number, of = pool) => createPods(parts, KEY, of, { count, revision: 'r1' }, signal);
   const close = async () => {
     await events[Symbol.asyncDispose]();
     await server[Symbol.asyncDispose]();
@@ -60,6 +60,14 @@ describe('making pods', () => {
     assert.equal(await api.create(1), undefined);
     assert.equal(api.it.made.size, 1);
     assert.deepEqual(api.expectations.unseen(KEY, []).created, [{ uid: 'uid-0', revision: 'r1' }]);
+  });
+
+  it('makes none where the release does not do what the pool asks for, and says so', async () => {
+    await using api = await start();
+    const isolation = { ...pool.spec.isolation, cgroups: 'Privileged' as const };
+    const refused = await api.create(1, { ...pool, spec: { ...pool.spec, isolation } });
+    assert.equal(refused?.kind, 'isolation');
+    assert.equal(api.it.made.size, 0);
   });
 
   it('says why the API server refuses them', async () => {

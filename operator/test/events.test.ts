@@ -47,6 +47,23 @@ describe('events', () => {
     await recorder.settled();
     assert.equal(server.requests.length, 25);
   });
+
+  it('of trouble are told though many of what goes well were told just before', async () => {
+    await using server = await FakeApiServer.start();
+    const options = { client: server.client, log, instance: 'op-1', clock: new ManualClock() };
+    await using recorder = new EventRecorder(options);
+    const told: string[] = [];
+    server.answer = (_url, _request, body) => {
+      told.push((JSON.parse(body) as { reason: string }).reason);
+      return { body: pod('a', '1') };
+    };
+    for (let count = 0; count < 100; count++) {
+      recorder.record(pod('a', '1'), { type: 'Normal', reason: 'Created', action: 'A', note: `pod ${count}` });
+    }
+    recorder.record(pod('a', '1'), { type: 'Warning', reason: 'PodsCrash', action: 'A', note: 'it ended' });
+    await recorder.settled();
+    assert.equal(told.filter((reason) => reason === 'PodsCrash').length, 1);
+  });
 });
 
 describe('a token bucket', () => {

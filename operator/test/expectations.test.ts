@@ -32,6 +32,14 @@ describe('what the operator did and has not seen', () => {
     assert.deepEqual(expectations.unseen(POOL, []).created, []);
   });
 
+  it('is not of a pod that came and went between two looks', () => {
+    const expectations = new Expectations(clock);
+    expectations.created(POOL, 'a', 'r1');
+    expectations.gone(POOL, 'a');
+    expectations.gone('team/other', 'b');
+    assert.deepEqual(expectations.unseen(POOL, []).created, []);
+  });
+
   it('has names of pods whose creation nobody answered, each to be tried once, until the store shows it', () => {
     const expectations = new Expectations(clock);
     expectations.unsure(POOL, 'data-a');

@@ -69,6 +69,22 @@ describe('the plan of a pool', () => {
     assert.deepEqual([next.create, names(next.drain)], [0, [old[0]?.name]]);
   });
 
+  it('grows again at once while pods that were surplus drain still, and waits for those of old revisions', () => {
+    const drains = (revision: string) =>
+      Array.from({ length: 8 }, () =>
+        pod({ revision, phase: 'draining', load: loadOf(1, 0, true), drainsUntil: NOW + 1 }),
+      );
+    const ten = { ...wanted, replicas: 10 };
+    assert.equal(plan([pod(), pod(), ...drains('new')], ten, NOW).create, 8);
+    assert.equal(plan([pod(), pod(), ...drains('old')], ten, NOW).create, 1);
+  });
+
+  it('does not leave old pods that are not heard for as long as surplus ones drain', () => {
+    const old = [pod({ revision: 'old', phase: 'unready', load: undefined })];
+    const surplus = pod({ phase: 'draining', load: loadOf(1, 0, true), drainsUntil: NOW + 1 });
+    assert.deepEqual(names(plan([...old, surplus], { ...wanted, replicas: 1 }, NOW).drain), names(old));
+  });
+
   it('replaces old pods that never became ready, for the new template may mend them', () => {
     const stuck = pod({ revision: 'old', phase: 'pending', load: undefined });
     assert.deepEqual(names(plan([stuck, pod()], wanted, NOW).delete), [stuck.name]);
@@ -120,9 +136,11 @@ describe('the plan of a pool', () => {
   const isLive = ({ phase }: PodView) => phase !== 'failed' && phase !== 'terminating';
   const isBusy = ({ load }: PodView) => load === undefined || load.busy > 0;
 
-  it('never makes more pods than the surge allows', () => {
+  it('never makes more pods than the surge allows, beside those of its revision that drain', () => {
     always((pods, it, { create }) => {
-      assert.ok(create === 0 || pods.filter(isLive).length + create <= it.replicas + it.maxSurge);
+      const leaving = ({ phase, revision }: PodView) => phase === 'draining' && revision === it.revision;
+      const counted = pods.filter((each) => isLive(each) && !leaving(each));
+      assert.ok(create === 0 || counted.length + create <= it.replicas + it.maxSurge);
     });
   });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { V1Container, V1PodSpec } from '@kubernetes/client-node';
 import { type AgentConfig, type ReplPoolSpecInput, replPoolSpecSchema } from '@replpool/protocol';
-import { filledIn } from '../src/pool/filled-in.ts';
+import { withDefaults } from '../src/pool/defaults.ts';
 import { toPoolObject } from '../src/pool/pool-object.ts';
 import { configMap } from '../src/specs/config-map.ts';
 import type { Pool } from '../src/specs/owned.ts';
@@ -51,6 +51,13 @@ describe('the cgroups of a pod', () => {
     assert.ok(initContainer(spec, 'delegate')?.command?.includes(delegation ?? ''));
   });
 
+  it('are given to the pool’s own user, who may make as many as its sessions need', () => {
+    const spec = podSpec({ isolation: { cgroups: 'Delegate' }, sessions: { maxPerPod: 10 } });
+    const [user, cgroups] = initContainer(spec, 'delegate')?.command?.slice(-2) ?? [];
+    assert.equal(user, String(spec.securityContext?.runAsUser));
+    assert.equal(cgroups, '104');
+  });
+
   it('leave a pool Guaranteed that is', () => {
     const resources = { requests: { cpu: '1', memory: '1Gi' }, limits: { cpu: '1', memory: '1Gi' } };
     const { initContainers = [] } = podSpec({ isolation: { cgroups: 'Delegate' }, podTemplate: { resources } });
@@ -79,10 +86,44 @@ describe('the cgroups of a pod', () => {
       return toPoolObject(object);
     };
     const cgroups = (own: object, release: 'Delegate' | undefined) =>
-      filledIn(pool(own), { cgroups: release }).spec.isolation.cgroups;
+      withDefaults(pool(own), { cgroups: release }).spec.isolation.cgroups;
     assert.equal(cgroups({}, 'Delegate'), 'Delegate');
     assert.equal(cgroups({ cgroups: 'None' }, 'Delegate'), 'None');
     assert.equal(cgroups({}, undefined), undefined);
+  });
+});
+
+describe('the user of a pod', () => {
+  const userOf = (namespace: string, name: string) => {
+    const { spec } = agentPod({ ...poolOf(), namespace, name }, 'r1', settings);
+    const { runAsUser, runAsGroup, fsGroup } = spec?.securityContext ?? {};
+    assert.ok(runAsUser === runAsGroup && runAsUser === fsGroup);
+    return runAsUser ?? 0;
+  };
+
+  it('is another one for each pool, whatever is like in their names', () => {
+    const users = [userOf('team', 'data'), userOf('team', 'data-b'), userOf('team-data', 'b'), userOf('other', 'data')];
+    assert.equal(new Set(users).size, users.length);
+    for (const user of users) assert.ok(user >= 1_000_000_000 && user < 2_000_000_000, `${user}`);
+  });
+
+  it('stays the same, for files on a volume have it: this number is not to change', () => {
+    assert.equal(userOf('team', 'data'), 1_915_195_574);
+    assert.equal(
+      agentPod({ ...poolOf(), uid: 'made anew' }, 'r2', settings).spec?.securityContext?.runAsUser,
+      1_915_195_574,
+    );
+  });
+
+  it('has a name and a home that it can write to, which no /etc/passwd says', () => {
+    const variables = (cgroups: 'None' | 'Privileged') =>
+      Object.fromEntries(
+        agentOf(podSpec({ isolation: { cgroups } })).env?.map(({ name, value }) => [name, value]) ?? [],
+      );
+    const { HOME = '', USER, LOGNAME } = variables('None');
+    assert.deepEqual([USER, LOGNAME], ['replpool', 'replpool']);
+    assert.ok(mountOf(agentOf(podSpec()), HOME));
+    assert.equal(variables('Privileged').USER, 'root');
   });
 });
 
@@ -137,7 +178,7 @@ describe('the environment of sessions', () => {
     const agent = agentOf(podSpec(some));
     assert.deepEqual(
       agent.env?.map(({ name }) => name),
-      ['POD_NAME'],
+      ['POD_NAME', 'USER', 'LOGNAME', 'HOME'],
     );
     assert.equal(agent.envFrom, undefined);
   });

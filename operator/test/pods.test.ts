@@ -33,6 +33,16 @@ describe('the pods by their pools', () => {
     assert.equal(pods.poolOf('uid-a'), undefined);
   });
 
+  it('leave the pool that they were of when their label names another one', () => {
+    const pods = new PodsByPool();
+    pods.put(podOf('a', 'data'));
+    assert.equal(pods.put(podOf('a', 'other')), 'team/other');
+    assert.deepEqual([pods.of('team/data').length, pods.of('team/other').length], [0, 1]);
+    // As the API server tells of one that lost the label by which it was watched.
+    assert.equal(pods.remove(podOf('a', '')), 'team/other');
+    assert.deepEqual(pods.of('team/other'), []);
+  });
+
   it('drop what nobody reads', () => {
     const pod = toPodObject({ ...podOf('a', 'data'), spec: { containers: ['much'] } });
     assert.ok(!('spec' in pod));

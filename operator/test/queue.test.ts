@@ -57,6 +57,24 @@ describe('the work queue', () => {
     assert.equal(clock.timers, 0);
   });
 
+  it('takes no delay that is no time, which a timer would take for none', async () => {
+    const { queue, clock, metrics } = make();
+    for (const ms of [Number.NaN, Number.POSITIVE_INFINITY]) assert.throws(() => queue.addAfter('a', ms), RangeError);
+    const stop = new AbortController();
+    const looks: string[] = [];
+    const reconcile = async (key: string) => {
+      looks.push(key);
+      return { againAfterMs: Number.NaN };
+    };
+    const running = runWorkers({ queue, workers: 1, reconcile, metrics, log, signal: stop.signal });
+    queue.add('a');
+    await clock.pass(1_000, 1);
+    // With the backoff of a failure: after 5, 10, 20, …, 640 ms.
+    assert.equal(looks.length, 8);
+    stop.abort();
+    await running;
+  });
+
   it('backs a failing key off, doubling to 1,000 s, until it is forgotten', () => {
     const clock = new ManualClock();
     const limiter = new RateLimiter(clock, { ...plain, perSecond: 1e9 });

@@ -3,6 +3,7 @@ import { autoscale, isAtMaximum, recommend } from '../src/pool/autoscale.ts';
 import { slowStart } from '../src/pool/slow-start.ts';
 
 const settings = { minReplicas: 1, maxReplicas: 10, targetFreeSessions: 8, scaleDownDelaySeconds: 300 };
+const demand = (active: number) => ({ active, perPod: 32, serving: 0, unheard: 0 });
 
 describe('autoscaling on free sessions', () => {
   it('leaves the target free, within its bounds', () => {
@@ -18,15 +19,15 @@ describe('autoscaling on free sessions', () => {
   });
 
   it('goes up at once, and down only when the delay has passed since it was needed', () => {
-    let seen = autoscale(settings, { active: 100, perPod: 32, now: 0 }, []);
+    let seen = autoscale(settings, demand(100), 0, []);
     assert.equal(seen.replicas, 4);
-    seen = autoscale(settings, { active: 0, perPod: 32, now: 1_000 }, seen.history);
+    seen = autoscale(settings, demand(0), 1_000, seen.history);
     assert.equal(seen.replicas, 4);
-    seen = autoscale(settings, { active: 200, perPod: 32, now: 2_000 }, seen.history);
+    seen = autoscale(settings, demand(200), 2_000, seen.history);
     assert.equal(seen.replicas, 7);
-    seen = autoscale(settings, { active: 40, perPod: 32, now: 301_000 }, seen.history);
+    seen = autoscale(settings, demand(40), 301_000, seen.history);
     assert.equal(seen.replicas, 7);
-    seen = autoscale(settings, { active: 0, perPod: 32, now: 302_001 }, seen.history);
+    seen = autoscale(settings, demand(0), 302_001, seen.history);
     assert.equal(seen.replicas, 2);
   });
 });

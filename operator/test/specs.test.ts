@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { type ReplPoolSpecInput, replPoolSpecSchema } from '@replpool/protocol';
-import { networkPolicy } from '../src/specs/objects.ts';
-import type { Pool } from '../src/specs/owned.ts';
+import { poolResourceName, type ReplPoolSpecInput, replPoolSpecSchema } from '@replpool/protocol';
+import { agentService, disruptionBudget, networkPolicy, serviceAccount } from '../src/specs/objects.ts';
+import { objectName, type Pool, tlsSecretName } from '../src/specs/owned.ts';
 import { agentPod } from '../src/specs/pod.ts';
 import { revisionOf } from '../src/specs/revision.ts';
+import { authoritySecret, routerTlsSecret } from '../src/specs/tls-secrets.ts';
 
 const settings = { agentImage: 'registry.example/agent:1' };
 
@@ -32,9 +33,9 @@ describe('the pod of a pool', () => {
   });
 
   it('cannot be given labels that others select by', () => {
-    const labels = { 'replpool.dev/pool': 'other', team: 'a' };
+    const labels = { 'app.kubernetes.io/component': 'router', team: 'a' };
     const { metadata } = agentPod(poolOf({ podTemplate: { labels } }), 'r1', settings);
-    assert.equal(metadata?.labels?.['replpool.dev/pool'], 'data');
+    assert.equal(metadata?.labels?.['app.kubernetes.io/component'], 'agent');
     assert.equal(metadata?.labels?.team, 'a');
   });
 
@@ -73,6 +74,9 @@ describe('the revision of a pool', () => {
       { templates: [{ name: 'small' }] },
       { podTemplate: { nodeSelector: { disk: 'ssd' } } },
       { podTemplate: { labels: { a: 'b' } } },
+      { podTemplate: { annotations: { a: 'b' } } },
+      // The pod's grace.
+      { update: { drainSeconds: 600 } },
     ];
     const seen = new Set([revision(), ...changes.map(revision)]);
     assert.equal(seen.size, changes.length + 1);
@@ -82,7 +86,7 @@ describe('the revision of a pool', () => {
     for (const spec of [
       { replicas: 7 },
       { paused: true },
-      { update: { maxSurge: 3 } },
+      { update: { maxSurge: 3, maxUnavailable: 2 } },
       { autoscaling: { maxReplicas: 9 } },
     ]) {
       assert.equal(revision(spec), revision());
@@ -93,6 +97,44 @@ describe('the revision of a pool', () => {
     const one = { podTemplate: { nodeSelector: { a: '1', b: '2' } } };
     const other = { podTemplate: { nodeSelector: { b: '2', a: '1' } } };
     assert.equal(revision(one), revision(other));
+  });
+});
+
+describe('the disruption budget of a pool', () => {
+  const minAvailable = (replicas: number, spec: ReplPoolSpecInput = {}) =>
+    disruptionBudget(poolOf(spec), replicas).spec?.minAvailable;
+
+  it('spares all pods that are wanted now but as many as may be missing, whatever spec.replicas says', () => {
+    const autoscaling = { maxReplicas: 20 };
+    assert.equal(minAvailable(10, { autoscaling, update: { maxUnavailable: 2 } }), 8);
+    assert.equal(minAvailable(3, { autoscaling, replicas: 10 }), 2);
+    assert.equal(minAvailable(0), 0);
+  });
+
+  it('never spares all of them, or a node could not be drained', () => {
+    assert.equal(minAvailable(3, { update: { maxUnavailable: 0, maxSurge: 1 } }), 2);
+    assert.equal(minAvailable(1), 0);
+  });
+});
+
+describe('the names of what a pool has', () => {
+  it("are none of a release's, whatever both are called", () => {
+    const release = { namespace: 'team', release: 'replpool' };
+    const ofRelease = [routerTlsSecret(release), authoritySecret(release)].map(({ metadata }) => metadata.name);
+    for (const name of ['router', 'operator', 'ca', 'router-tls']) {
+      const pool = { ...poolOf(), name };
+      for (const own of [objectName(pool), tlsSecretName(pool)]) {
+        assert.ok(![...ofRelease, 'replpool-router', 'replpool-operator', 'replpool-ca'].includes(own), own);
+      }
+    }
+  });
+
+  it('fit into a Service for the longest name that a pool may have', () => {
+    const name = 'x'.repeat(49);
+    assert.ok(poolResourceName.safeParse(name).success && !poolResourceName.safeParse(`${name}x`).success);
+    for (const { metadata } of [agentService, serviceAccount].map((spec) => spec({ ...poolOf(), name }))) {
+      assert.equal(metadata?.name?.length, 63);
+    }
   });
 });
 
@@ -109,11 +151,23 @@ describe('the network policy of a pool', () => {
 
   it('lets out to names alone, to what the rules say, or to all', () => {
     assert.equal(egress({})?.length, 1);
+    assert.deepEqual(
+      egress({})?.[0]?.to,
+      [{ namespaceSelector: {} }],
+      'names of the cluster: a resolver outside is a tunnel',
+    );
     const rules = [{ cidr: '10.0.0.0/8', ports: [443] }];
     assert.deepEqual(egress({ network: { egress: 'Rules', rules } })?.[1], {
       to: [{ ipBlock: { cidr: '10.0.0.0/8' } }],
       ports: [{ protocol: 'TCP', port: 443 }],
     });
     assert.deepEqual(egress({ network: { egress: 'Allow' } }), [{}]);
+  });
+
+  it('lets requirements be fetched, from the index of the pool as from the default one', () => {
+    const runtime = { requirements: ['numpy'] };
+    assert.deepEqual(egress({ runtime }), [{}]);
+    assert.deepEqual(egress({ runtime, network: { packageIndex: 'https://index.example' } }), [{}]);
+    assert.equal(egress({ network: { packageIndex: 'https://index.example' } })?.length, 1);
   });
 });

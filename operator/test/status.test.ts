@@ -7,7 +7,18 @@ import { problemOf } from '../src/pool/problems.ts';
 import { transitionsOf } from '../src/pool/transitions.ts';
 
 const healthy: PoolFacts = {
-  ...{ replicas: 2, ready: 2, updated: 2, total: 2, maxUnavailable: 1, paused: false, problems: [], atMaximum: false },
+  ...{
+    replicas: 2,
+    ready: 2,
+    updated: 2,
+    outdated: 0,
+    total: 2,
+    maxUnavailable: 1,
+    paused: false,
+    problems: [],
+    atMaximum: false,
+  },
+  withoutEffect: [],
 };
 
 function said(type: Condition['type'], facts: Partial<PoolFacts>): string {
@@ -30,6 +41,15 @@ describe('the conditions of a pool', () => {
     );
   });
 
+  it('are never so long that the API server refuses the whole status', () => {
+    const problems = [{ pod: 'data-1', kind: 'template', message: '💥'.repeat(30_000) }] as const;
+    const found = conditionsOf({ ...healthy, problems }).find(({ type }) => type === 'Degraded');
+    assert.equal(found?.status, 'True');
+    assert.match(found?.message ?? '', /^pod data-1: 💥/u);
+    assert.ok((found?.message.length ?? 0) <= 2_048);
+    assert.ok(found?.message.isWellFormed());
+  });
+
   it('say how far the pool is', () => {
     assert.equal(said('Ready', { ready: 1 }), 'True PodsReady');
     assert.equal(said('Ready', { ready: 1, maxUnavailable: 0 }), 'False TooFewPodsReady');
@@ -37,8 +57,17 @@ describe('the conditions of a pool', () => {
     assert.equal(said('Ready', { replicas: 0, ready: 0 }), 'False ScaledToZero');
     assert.equal(said('Progressing', { ready: 1 }), 'True Starting');
     assert.equal(said('Progressing', { total: 1, updated: 1, ready: 1 }), 'True Scaling');
-    assert.equal(said('Progressing', { updated: 1 }), 'True RollingUpdate');
-    assert.equal(said('Progressing', { updated: 1, paused: true }), 'False Paused');
+    assert.equal(said('Progressing', { total: 3 }), 'True Scaling', 'a pod of this revision drains');
+    assert.equal(said('Progressing', { updated: 1, outdated: 1 }), 'True RollingUpdate');
+    assert.equal(said('Progressing', { updated: 1, outdated: 1, paused: true }), 'False Paused');
+  });
+
+  it('tell what the release does not do for the pool', () => {
+    const isolation = { kind: 'isolation', message: 'gives the node away' } as const;
+    assert.equal(said('IsolationUnavailable', { refused: isolation }), 'True NotAllowed');
+    assert.equal(said('PodsForbidden', { refused: isolation }), 'False Allowed');
+    const secret = { kind: 'secret', message: 'it is the authority' } as const;
+    assert.equal(said('PodsForbidden', { refused: secret }), 'True SecretOfTheRelease');
   });
 
   it('tell what waits from what fails', () => {
@@ -52,6 +81,7 @@ describe('the conditions of a pool', () => {
     assert.equal(said('Degraded', { problems: [isolation] }), 'False NothingFails');
     const template = { pod: 'd', kind: 'template', message: 'template small: no numpy' } as const;
     assert.equal(said('Degraded', { problems: [template] }), 'True TemplateFails');
+    assert.equal(said('Degraded', { unreconciled: 'no right to' }), 'True ReconcileFailed');
     assert.equal(said('Degraded', { failing: '3 pods in a row failed' }), 'True PodsFail');
     assert.equal(said('CapacityLimited', { refused: { kind: 'quota', message: 'pods: 2' } }), 'True QuotaExceeded');
     assert.equal(said('PodsForbidden', { refused: { kind: 'quota', message: 'pods: 2' } }), 'False Allowed');
@@ -131,6 +161,20 @@ describe('a pod as the planner sees it', () => {
     const load = { sessions: 1, busy: 0, warm: 0, draining: false };
     assert.equal(viewOf(pod, () => undefined).load, undefined);
     assert.deepEqual(viewOf(pod, () => load).load, load);
+  });
+
+  it('drains to an end though nobody can read the end that was written on it', () => {
+    const view = viewOf(podOf(ready, { annotations: { [DRAIN_UNTIL_ANNOTATION]: 'soon' } }), () => undefined);
+    assert.deepEqual([view.phase, view.drainsUntil], ['draining', 0]);
+  });
+
+  it('has nobody left where it drains and its agent ended', () => {
+    const annotations = { [DRAIN_UNTIL_ANNOTATION]: '2026-01-01T00:00:00Z' };
+    const unheard = (containerStatuses: object[]) =>
+      viewOf(podOf({ phase: 'Running', containerStatuses }, { annotations }), () => undefined).load;
+    assert.equal(unheard(running), undefined);
+    const nobody = { sessions: 0, busy: 0, warm: 0, draining: true };
+    assert.deepEqual(unheard([{ ...running[0], state: { waiting: { reason: 'CrashLoopBackOff' } } }]), nobody);
   });
 });
 

@@ -1,12 +1,14 @@
 import { z } from 'zod';
-import { count, labels, sessionId } from './names.ts';
+import { callerNameSchema } from './auth-config.ts';
+import { isolationSchema } from './isolation.ts';
+import { count, labels, MAX_SESSIONS_PER_POD, sessionId } from './names.ts';
 import { invalidRequest } from './parse.ts';
 import { sessionLostReason, sessionState } from './session.ts';
 
 /** Where an agent tells routers about its sessions, as NDJSON. */
 export const INTERNAL_STREAM_PATH = '/internal/v1/stream';
 
-/** A POST here makes an agent drain: it admits no new session from now on. Answered with its capacity. */
+/** A POST here makes an agent drain: it admits no new session from now on. Answered with its capacity. `?pod=` says whose agent is meant. */
 export const INTERNAL_DRAIN_PATH = '/internal/v1/drain';
 
 /** What an agent counts under the names of ReplPool, as JSON for a router that adds agents up. */
@@ -32,6 +34,9 @@ export function decodeOwner(header: string): string {
 
 /** The epoch that the router knows; an older one is answered with WRONG_OWNER. */
 export const EPOCH_HEADER = 'replpool-epoch';
+
+/** The id of the session that a `POST /v1/run` makes: the router names it, for it writes down what is made for whom. */
+export const SESSION_HEADER = 'replpool-session';
 
 /** The owner of sessions where nobody is asked who they are. */
 export const ANONYMOUS_OWNER = 'anonymous';
@@ -68,15 +73,19 @@ export const acquiredSchema = z.strictObject({
 export type Acquired = z.infer<typeof acquiredSchema>;
 
 /** A template whose sessions cannot be made, and the last line of why. */
-export const templateFailureSchema = z.strictObject({ template: z.string(), message: z.string() });
+export const templateFailureSchema = z.strictObject({ template: z.string().max(63), message: z.string().max(500) });
 export type TemplateFailure = z.infer<typeof templateFailureSchema>;
+
+/** What holds the sessions of an agent, and what of it does not hold on its node. */
+export const agentIsolationSchema = isolationSchema.omit({ requested: true });
+export type AgentIsolation = z.infer<typeof agentIsolationSchema>;
 
 /** A session, as far as routing, listing and rights need it. */
 export const linkSessionSchema = z.strictObject({
   id: sessionId,
   epoch: z.int().min(1),
   state: sessionState,
-  owner: z.string(),
+  owner: callerNameSchema,
   labels,
   stateEpoch: z.int().min(1),
 });
@@ -87,7 +96,8 @@ const readiness = {
   draining: z.boolean(),
   capacity: agentCapacitySchema,
   acquired: acquiredSchema.optional(),
-  failures: z.array(templateFailureSchema).optional().describe('Absent where every template warms.'),
+  // The templates of a pool, and the default one.
+  failures: z.array(templateFailureSchema).max(65).optional().describe('Absent where every template warms.'),
 };
 
 /** Why a session left its agent. */
@@ -104,7 +114,9 @@ export const agentLinkSchema = z.discriminatedUnion('type', [
     pod: z.string(),
     pool: z.string(),
     ...readiness,
-    sessions: z.array(linkSessionSchema),
+    // An agent of a later release may name a wall that this one does not know, and must be heard all the same.
+    isolation: agentIsolationSchema.optional().catch(undefined),
+    sessions: z.array(linkSessionSchema).max(MAX_SESSIONS_PER_POD),
   }),
   z.object({ type: z.literal('capacity'), ...readiness }),
   z.strictObject({ type: z.literal('session'), session: linkSessionSchema }),

@@ -65,6 +65,11 @@ export const routerConfigSchema = z
     auth: authConfigSchema,
     agents: z.array(agentEndpointSchema).optional().describe('The agents at the start; further ones come on stdin.'),
     discovery: discoverySchema.optional().describe('In a cluster, in place of agents.'),
+    defaultPool: poolName
+      .optional()
+      .describe(
+        'What a request without a pool means. By default the first one of agents, and with discovery the only one open to the caller.',
+      ),
     agentTls: tlsFilesSchema.optional().describe('Its client certificate, for agents whose url is https.'),
     drainSeconds: z
       .int()
@@ -90,6 +95,10 @@ export const routerConfigSchema = z
   .refine(({ discovery, agentTls }) => discovery === undefined || agentTls !== undefined, {
     path: ['agentTls'],
     message: 'agents that are found take nobody without a certificate',
+  })
+  .refine(({ discovery, defaultPool }) => discovery === undefined || defaultPool?.includes(':') !== false, {
+    path: ['defaultPool'],
+    message: 'in a cluster it is written as namespace:name, for a name alone may be anybody’s',
   });
 export type RouterConfig = z.infer<typeof routerConfigSchema>;
 

@@ -78,7 +78,7 @@ export function replPoolCrd(): SchemaNode {
             },
           },
           additionalPrinterColumns: [
-            column('Desired', 'integer', '.spec.replicas'),
+            column('Desired', 'integer', '.status.desiredReplicas'),
             column('Ready', 'integer', '.status.readyReplicas'),
             column('Active', 'integer', '.status.sessions.active'),
             column('Idle', 'integer', '.status.sessions.idle'),
@@ -102,8 +102,8 @@ export function replPoolCrd(): SchemaNode {
               'x-kubernetes-validations': [
                 {
                   // The rule of `poolResourceName`: a CRD has no schema for the names of its objects.
-                  rule: "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 54",
-                  message: 'metadata.name must be a DNS label of at most 54 characters',
+                  rule: "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 49",
+                  message: 'metadata.name must be a DNS label of at most 49 characters',
                 },
               ],
             },

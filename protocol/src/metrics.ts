@@ -104,6 +104,24 @@ export const metrics = {
     type: 'histogram',
     labels: ['route'],
   },
+  poolCondition: {
+    name: 'replpool_pool_condition',
+    help: '1 where the condition of the pool has that status, else 0; told by the operator that leads.',
+    type: 'gauge',
+    labels: ['pool', 'type', 'status'],
+  },
+  poolReplicas: {
+    name: 'replpool_pool_replicas',
+    help: 'Pods of the pool: desired, current, ready and updated; told by the operator that leads.',
+    type: 'gauge',
+    labels: ['pool', 'state'],
+  },
+  certificateExpiry: {
+    name: 'replpool_certificate_expiration_timestamp_seconds',
+    help: 'When a certificate that this process uses expires, in seconds since the epoch.',
+    type: 'gauge',
+    labels: ['name'],
+  },
   watchLastEventSeconds: {
     name: 'replpool_watch_last_event_seconds',
     help: 'Seconds since the last event of a watch.',

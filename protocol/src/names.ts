@@ -6,8 +6,14 @@ export const dnsLabel = z
   .max(63)
   .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'not a name of a-z, 0-9 and "-"');
 
-/** A pool's own name, to which its objects' names add "replpool-": a Service's has at most 63 characters. */
-export const poolResourceName = dnsLabel.max(54);
+/** A name of an object of Kubernetes (RFC 1123 subdomain). */
+export const dnsSubdomain = z
+  .string()
+  .max(253)
+  .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/, 'not a name of a-z, 0-9, "-" and "."');
+
+/** A pool's own name, to which its objects' names add "replpool-pool-": a Service's has at most 63 characters. */
+export const poolResourceName = dnsLabel.max(49);
 
 /** A pool: `namespace:name` in a cluster, `name` under `replpool dev`. */
 export const poolName = z
@@ -52,6 +58,9 @@ export const environment = z.record(
 
 /** A time in RFC 3339, in UTC: `2026-11-21T14:30:00.123Z`. */
 export const timestamp = z.iso.datetime();
+
+/** A pod has at most so many slots. */
+export const MAX_SESSIONS_PER_POD = 10_000;
 
 /** A count, size or sequence number. */
 export const count = z.int().min(0);

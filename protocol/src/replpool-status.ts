@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { cgroupMode, isolationLevel, missingWall } from './isolation.ts';
 import { count, timestamp } from './names.ts';
 
 /** The conditions that a pool has. */
@@ -22,6 +23,9 @@ const conditionSchema = z.strictObject({
 
 /** What the operator has seen. */
 export const replPoolStatusSchema = z.strictObject({
+  desiredReplicas: count
+    .optional()
+    .describe('How many pods the pool is to have: spec.replicas, or what autoscaling finds right.'),
   replicas: count.optional(),
   readyReplicas: count.optional(),
   updatedReplicas: count.optional(),
@@ -37,7 +41,18 @@ export const replPoolStatusSchema = z.strictObject({
     .describe(
       'Of the same sessions, 95 in 100 were ready within so many milliseconds of their admission; rounded up to a bucket of the histogram in which agents count.',
     ),
-  isolation: z.string().optional(),
+  isolation: isolationLevel
+    .optional()
+    .describe(
+      'The weakest level that holds in a pod of the pool, as its agents said last. Absent before the first did.',
+    ),
+  enforcement: z
+    .strictObject({
+      cgroups: cgroupMode,
+      missing: z.array(missingWall).max(64).describe('The walls and limits that some pod does not enforce.'),
+    })
+    .optional()
+    .describe('How limits hold in the pod in which they hold worst.'),
   selector: z.string().optional(),
   observedGeneration: count.optional(),
   conditions: z

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { cel } from './cel.ts';
+import { cidr } from './cidr.ts';
 import { isolationLevel } from './isolation.ts';
 import { limitsPatchSchema, poolLimitsSchema } from './limits.ts';
-import { count, dnsLabel, poolResourceName } from './names.ts';
+import { count, dnsLabel, MAX_SESSIONS_PER_POD, poolResourceName } from './names.ts';
 import { parseQuantity } from './quantity.ts';
 import { checkpointsSchema } from './replpool-checkpoints.ts';
 import { environmentSource, environmentVariable, podTemplateSchema } from './replpool-pod.ts';
@@ -62,7 +63,7 @@ export const templateSchema = z.strictObject({
 
 export const sessionsSchema = cel(
   z.strictObject({
-    maxPerPod: z.int().min(1).max(10_000).default(32),
+    maxPerPod: z.int().min(1).max(MAX_SESSIONS_PER_POD).default(32),
     minIdle: count.default(4),
     idleTimeoutSeconds: z.int().min(1).default(1800),
     maxLifetimeSeconds: z.int().min(1).default(86_400),
@@ -99,7 +100,7 @@ export const isolationSpecSchema = z.strictObject({
 
 /** Where sessions may connect to. */
 export const egressRuleSchema = z.strictObject({
-  cidr: z.string().max(64),
+  cidr,
   ports: z.array(z.int().min(1).max(65_535)).max(64).optional(),
 });
 
@@ -140,7 +141,9 @@ const templates = z
 
 export const replPoolSpecSchema = z.strictObject({
   replicas: z.int().min(0).max(10_000).default(1),
-  autoscaling: autoscalingSchema.optional().describe('Wins over replicas.'),
+  autoscaling: autoscalingSchema
+    .optional()
+    .describe('Wins over replicas, and so over kubectl scale and a HorizontalPodAutoscaler, which set those.'),
   runtime: runtimeSchema.prefault({}),
   templates: templates.default([]),
   sessions: sessionsSchema.prefault({}),

@@ -68,7 +68,11 @@ export type Session = z.infer<typeof sessionSchema>;
 /** The body of POST /v1/sessions. */
 export const createSessionSchema = z.strictObject({
   id: sessionId.optional().describe('Chosen by the client: the same id twice is the same session.'),
-  pool: poolName.optional().describe('Default: the only or first pool.'),
+  pool: poolName
+    .optional()
+    .describe(
+      'Default: the only or first pool; in a cluster the one that the router is configured with, else the only one that is open to the caller.',
+    ),
   template: dnsLabel.optional(),
   name: displayName.optional().describe('Need not be unique.'),
   labels: labels.optional(),

@@ -79,6 +79,6 @@ describe('the CRD', () => {
     const rules = nodes.flatMap((node) => (typeof node.rule === 'string' ? [node.rule] : []));
     assert.ok(rules.includes('self.minReplicas <= self.maxReplicas'));
     assert.ok(rules.some((rule) => rule.includes('self.metadata.name')));
-    assert.equal(rules.length, 7);
+    assert.equal(rules.length, 9);
   });
 });

@@ -76,6 +76,28 @@ describe('the link between agent and router', () => {
     for (const message of messages) assert.deepEqual(agentLinkSchema.parse(message), message);
   });
 
+  it('has no room for endless names and sessions', () => {
+    const told = (change: object) => agentLinkSchema.safeParse({ type: 'session', session: { ...session, ...change } });
+    assert.equal(told({ owner: 'x'.repeat(1024) }).success, true);
+    assert.equal(told({ owner: 'x'.repeat(1025) }).success, false);
+    const labels = Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`l${i}`, 'x']));
+    assert.equal(told({ labels }).success, false);
+    const snapshot = { type: 'snapshot', pod: 'data-0', pool: 'data', ready: true, draining: false, capacity };
+    const withSessions = (length: number) =>
+      agentLinkSchema.safeParse({ ...snapshot, sessions: Array.from({ length }, () => session) }).success;
+    assert.deepEqual([withSessions(10_000), withSessions(10_001)], [true, false]);
+  });
+
+  it('has no room for endless failures', () => {
+    const failing = (...failures: object[]) =>
+      agentLinkSchema.safeParse({ type: 'capacity', ready: false, draining: false, capacity, failures }).success;
+    const failure = { template: 'default', message: 'x'.repeat(500) };
+    assert.equal(failing(...Array.from({ length: 65 }, () => failure)), true);
+    assert.equal(failing(...Array.from({ length: 66 }, () => failure)), false);
+    assert.equal(failing({ ...failure, message: 'x'.repeat(501) }), false);
+    assert.equal(failing({ ...failure, template: 'x'.repeat(64) }), false);
+  });
+
   it('knows every reason of a lost session', () => {
     for (const reason of sessionLostReasons) assert.equal(sessionGoneReason.parse(reason), reason);
   });

@@ -55,6 +55,23 @@ describe('a ReplPool', () => {
     });
   }
 
+  it('has rules for networks of both families, and labels and annotations of others', () => {
+    const cidrs = ['10.0.0.0/8', '0.0.0.0/0', '255.255.255.255/32', '::/0', '2001:db8::/32', '1:2:3:4:5:6:7:8/128'];
+    const rules = [...cidrs, 'fe80::1:2/64', '1:2:3:4:5:6:7::/112', '::2:3:4:5:6:7:8/64'].map((cidr) => ({ cidr }));
+    const marks = { 'example.org/replpool.dev': 'x', team: 'a' };
+    assert.deepEqual(
+      fieldsOf({ network: { egress: 'Rules', rules }, podTemplate: { labels: marks, annotations: marks } }),
+      [],
+    );
+  });
+
+  it('has variables from whatever Secrets and ConfigMaps may be called, and their keys', () => {
+    const names = ['a', 'kube-root-ca.crt', '0.x-1.y', 'x'.repeat(253)];
+    const keys = ['a', '.netrc', 'tls.crt', 'a..b', '_', 'UPPER-case'];
+    const env = keys.map((key) => ({ name: 'A', valueFrom: { secretKeyRef: { name: 'a', key } } }));
+    assert.deepEqual(fieldsOf({ runtime: { env, envFrom: names.map((name) => ({ configMapRef: { name } })) } }), []);
+  });
+
   const refused: [string, unknown, string][] = [
     [
       'minReplicas above maxReplicas',
@@ -65,6 +82,36 @@ describe('a ReplPool', () => {
     ['two stores', { checkpoints: { store: { emptyDir: {}, s3: { bucket: 'abc' } } } }, 'spec.checkpoints.store.s3'],
     ['rules without egress: Rules', { network: { rules: [{ cidr: '10.0.0.0/8' }] } }, 'spec.network.rules'],
     ['an update that can never go on', { update: { maxSurge: 0, maxUnavailable: 0 } }, 'spec.update.maxUnavailable'],
+    ...[
+      'foo',
+      '10.0.0.0',
+      '10.0.0.0/33',
+      '256.0.0.0/8',
+      '::/129',
+      '2001:db8/32',
+      '1::2::/64',
+      '::1:2:3:4:5:6:7:8/64',
+    ].map((cidr): [string, unknown, string] => [
+      `the network ${cidr}`,
+      { network: { egress: 'Rules', rules: [{ cidr }] } },
+      'spec.network.rules.0.cidr',
+    ]),
+    [
+      'an order to drain for every pod',
+      { podTemplate: { annotations: { 'replpool.dev/drain-until': 'x' } } },
+      'spec.podTemplate.annotations',
+    ],
+    ['another pool for its pods', { podTemplate: { labels: { 'replpool.dev/pool': 'b' } } }, 'spec.podTemplate.labels'],
+    [
+      'a Secret whose name is a path',
+      { runtime: { envFrom: [{ secretRef: { name: '../../../usr/bin' } }] } },
+      'spec.runtime.envFrom.0.secretRef.name',
+    ],
+    ...['..', '..data', 'a/b', ''].map((key): [string, unknown, string] => [
+      `the key '${key}' of a ConfigMap`,
+      { runtime: { env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'a', key } } }] } },
+      'spec.runtime.env.0.valueFrom.configMapKeyRef.key',
+    ]),
     ['two templates of one name', { templates: [{ name: 'a' }, { name: 'a' }] }, 'spec.templates'],
     ['a privileged pod', { podTemplate: { securityContext: {} } }, 'spec.podTemplate'],
     ['an image in the pod template', { podTemplate: { image: 'x' } }, 'spec.podTemplate'],

@@ -1,17 +1,13 @@
-import type { AgentEndpoint, AgentLinkMessage, LinkSession } from '@replpool/protocol';
+import { type AgentEndpoint, type AgentLinkMessage, type LinkSession, MAX_SESSIONS_PER_POD } from '@replpool/protocol';
 import { AgentStream, type StreamListener, type TlsSource } from '@replpool/service';
 import type { Logger } from 'pino';
 import { Agent } from './agent.ts';
-import { type Tombstone, Tombstones } from './tombstones.ts';
+import { KnownSessions, type Located } from './known-sessions.ts';
+import type { Tombstone } from './tombstones.ts';
+import type { ListedPool } from './visible-pools.ts';
 
-export interface Located {
-  readonly agent: Agent;
-  readonly owner: string;
-  readonly epoch: number;
-  readonly labels: Readonly<Record<string, string>>;
-  /** On the clock of `performance.now()`. */
-  readonly recordedAt: number;
-}
+/** How long the first word of an agent is waited for: a node that is overloaded is slow at first, and one that is dead is listed for minutes. */
+const FIRST_WORD_MS = 10_000;
 
 interface Listed {
   readonly agent: Agent;
@@ -28,8 +24,11 @@ export class AgentDirectory implements Disposable {
   readonly #agentReady: (pod: string) => void;
   readonly #tls: TlsSource | undefined;
   readonly #agents = new Map<string, Listed>();
-  readonly #sessions = new Map<string, Located>();
-  readonly #tombstones = new Tombstones();
+  readonly #sessions: KnownSessions;
+  /** Pools of which an agent was heard while they were listed. */
+  readonly #heard = new Set<string>();
+  /** Those that were there at the beginning; what comes later has no session that is older than what we know of it. */
+  #first: { readonly agents: ReadonlySet<Agent>; readonly listedAt: number } | undefined;
   /** Told of each session that went with its agent. */
   lost: (pool: string) => void = () => undefined;
   /** Whether it was ever said which agents there are. */
@@ -43,6 +42,7 @@ export class AgentDirectory implements Disposable {
    */
   constructor(log: Logger, agentReady: (pod: string) => void = () => undefined, tls?: TlsSource) {
     this.#log = log;
+    this.#sessions = new KnownSessions(log);
     this.#agentReady = agentReady;
     this.#tls = tls;
   }
@@ -55,8 +55,38 @@ export class AgentDirectory implements Disposable {
     return this.#sessions.get(id);
   }
 
+  /** Whether agents of two pools say that they have it. */
+  isContested(id: string): boolean {
+    return this.#sessions.isContested(id);
+  }
+
+  /** Resolves once an agent's stream tells of the session, or after `ms`. */
+  told(id: string, ms: number): Promise<void> {
+    return this.#sessions.claimed(id, ms);
+  }
+
   tombstone(id: string): Tombstone | undefined {
-    return this.#tombstones.get(id);
+    return this.#sessions.tombstone(id);
+  }
+
+  /** In the order of the list. */
+  get pools(): ListedPool[] {
+    const names = new Set(this.agents.map(({ pool }) => pool));
+    const awaited = new Set(this.#awaited.map(({ pool }) => pool));
+    return [...names].map((pool) => ({ pool, isHeard: this.#heard.has(pool) || awaited.has(pool) }));
+  }
+
+  /** Whether agents that were there at the beginning still have time to tell of their sessions. */
+  get settling(): boolean {
+    return this.#awaited.length > 0;
+  }
+
+  /**
+   * Whether sessions may be at an agent that says nothing. A pod that only claims by its labels to be an agent would else be waited for by all,
+   * so a pool counts once one of its agents has shown who it is.
+   */
+  mayHaveSessions(agent: Agent): boolean {
+    return this.#heard.has(agent.pool) || this.#awaited.includes(agent);
   }
 
   /** The agents that there are from now on. One that is gone, or came back elsewhere, has lost its sessions. */
@@ -68,22 +98,24 @@ export class AgentDirectory implements Disposable {
       this.#agents.delete(key);
       this.#retire(listed);
     }
-    // In the order of the list: the first pool is the default one.
     const before = new Map(this.#agents);
     this.#agents.clear();
     for (const [key, endpoint] of next) this.#agents.set(key, before.get(key) ?? this.#open(endpoint));
+    const { agents } = this;
+    if (agents.length > 0) this.#first ??= { agents: new Set(agents), listedAt: performance.now() };
+    const listed = new Set(agents.map(({ pool }) => pool));
+    for (const pool of this.#heard) if (!listed.has(pool)) this.#heard.delete(pool);
   }
 
   /** A session that an agent made for us, before its stream says so. */
   created(agent: Agent, id: string, owner: string, epoch: number): void {
-    if (this.#sessions.has(id)) return;
-    this.#record(agent, id, { owner, epoch, labels: {} });
+    this.#sessions.created(agent, id, { owner, epoch });
     // Its end may have been noticed first.
-    if (agent.gone) this.#bury(id, 'node');
+    if (agent.gone) this.#sessions.end(agent, id, 'node');
   }
 
   deleted(id: string): void {
-    this.#bury(id, 'deleted');
+    this.#sessions.deleted(id);
   }
 
   [Symbol.dispose](): void {
@@ -134,10 +166,10 @@ export class AgentDirectory implements Disposable {
         this.#snapshot(agent, message.sessions, connectedAt);
         break;
       case 'session':
-        this.#record(agent, message.session.id, message.session);
+        this.#claim(agent, message.session);
         return;
       case 'session_gone':
-        if (this.#sessions.get(message.id)?.agent === agent) this.#bury(message.id, message.reason);
+        this.#sessions.end(agent, message.id, message.reason);
         return;
       case 'heartbeat':
         return;
@@ -153,38 +185,35 @@ export class AgentDirectory implements Disposable {
     if (!agent.up) this.#log.info({ pod: agent.pod, pool: agent.pool, sessions: sessions.length }, 'agent up');
     agent.cameUp();
     this.heardOnce = true;
+    this.#heard.add(agent.pool);
     const there = new Set(sessions.map(({ id }) => id));
     for (const id of [...agent.sessions]) {
-      const known = this.#sessions.get(id);
+      const known = this.#sessions.claimOf(agent, id);
       // Created through us since the connection began: the snapshot may be older.
-      if (!there.has(id) && known !== undefined && known.recordedAt < connectedAt) this.#bury(id, 'node');
+      if (!there.has(id) && known !== undefined && known.recordedAt < connectedAt)
+        this.#sessions.end(agent, id, 'node');
     }
-    for (const session of sessions) this.#record(agent, session.id, session);
+    for (const session of sessions) this.#claim(agent, session);
   }
 
-  #record(agent: Agent, id: string, { owner, epoch, labels }: Pick<LinkSession, 'owner' | 'epoch' | 'labels'>): void {
-    const known = this.#sessions.get(id);
-    if (known !== undefined && known.agent !== agent) {
-      // Sessions move within their pool; no other tenant's agent gets one by saying that it has it.
-      if (known.agent.pool !== agent.pool || known.epoch > epoch) return;
-      known.agent.sessions.delete(id);
+  /** @throws Error where it tells of more than it can have, which takes our memory */
+  #claim(agent: Agent, session: LinkSession): void {
+    if (!agent.sessions.has(session.id) && agent.sessions.size >= MAX_SESSIONS_PER_POD) {
+      this.#gone(agent, 'tells of more sessions than an agent can have');
+      throw new Error(`more than ${MAX_SESSIONS_PER_POD} sessions`);
     }
-    this.#tombstones.remove(id);
-    agent.sessions.add(id);
-    const recordedAt = known?.agent === agent ? known.recordedAt : performance.now();
-    this.#sessions.set(id, { agent, owner, epoch, labels, recordedAt });
+    this.#sessions.claim(agent, session.id, session);
   }
 
-  #bury(id: string, reason: string): void {
-    const known = this.#sessions.get(id);
-    known?.agent.sessions.delete(id);
-    this.#sessions.delete(id);
-    this.#tombstones.put(id, { reason, of: known && { owner: known.owner, pool: known.agent.pool } });
+  get #awaited(): Agent[] {
+    if (this.#first === undefined || performance.now() - this.#first.listedAt > FIRST_WORD_MS) return [];
+    return [...this.#first.agents].filter(({ awaited }) => awaited);
   }
 
   /** Its sessions may live: a pause of a process or of a network is no death. */
   #silent(agent: Agent): void {
-    if (!agent.up) return;
+    const isTold = !agent.up && !agent.awaited;
+    if (isTold || (agent.awaited && performance.now() - agent.listedAt < FIRST_WORD_MS)) return;
     this.#log.warn({ pod: agent.pod, pool: agent.pool, sessions: agent.sessions.size }, 'agent is silent');
     agent.wentDown({ gone: false });
   }
@@ -195,7 +224,7 @@ export class AgentDirectory implements Disposable {
       this.#log.warn({ pod, pool, sessions: sessions.size, reason }, 'agent is gone');
     }
     for (const id of [...agent.sessions]) {
-      this.#bury(id, 'node');
+      this.#sessions.end(agent, id, 'node');
       this.lost(agent.pool);
     }
     agent.wentDown({ gone: true });

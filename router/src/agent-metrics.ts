@@ -13,7 +13,7 @@ export type MetricsJson = MetricObjectWithValues<MetricValue<string>>[];
 export async function agentMetrics(agent: Agent, log: Logger): Promise<MetricsJson> {
   if (!agent.up) return [];
   try {
-    const { status, body } = await askAgent(agent, INTERNAL_METRICS_PATH, undefined, TIMEOUT_MS);
+    const { status, body } = await askAgent(agent, INTERNAL_METRICS_PATH, undefined, AbortSignal.timeout(TIMEOUT_MS));
     if (status !== 200) throw new Error(`the agent answered ${status}`);
     return body as MetricsJson;
   } catch (err) {

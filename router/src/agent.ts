@@ -15,6 +15,10 @@ export class Agent implements Candidate {
   up = false;
   /** Whether its process is known to be gone, and its sessions with it. */
   gone = false;
+  /** Whether it may have sessions that it has had no time to tell of: until it is first heard, or given up. */
+  awaited = true;
+  /** On the clock of `performance.now()`. */
+  readonly listedAt = performance.now();
   ready = false;
   draining = false;
   capacity = NOTHING;
@@ -73,12 +77,14 @@ export class Agent implements Candidate {
 
   cameUp(): void {
     this.up = true;
+    this.awaited = false;
     this.gone = false;
   }
 
   /** What is under way there ends too. */
   wentDown({ gone }: { gone: boolean }): void {
     this.up = false;
+    this.awaited = false;
     this.gone ||= gone;
     this.ready = false;
     this.capacity = NOTHING;

@@ -32,7 +32,7 @@ export function createApp(context: RouterContext, creations: Creations, health: 
     res.json({ items: summarizePools(await visibleTo(callerOf(res), directory.agents)) });
   });
   app.get('/v1/pools/:pool', async (req, res) => {
-    const pool = await choosePool(callerOf(res), directory.agents, req.params.pool);
+    const pool = await choosePool(callerOf(res), directory.pools, req.params.pool);
     if (pool instanceof ReplPoolError) throw pool;
     res.json(findPool(summarizePools(directory.agents), pool));
   });
@@ -47,7 +47,7 @@ export function createApp(context: RouterContext, creations: Creations, health: 
     const undecodable = thrown instanceof URIError;
     const error = undecodable ? new ReplPoolError('NOT_FOUND', 'the path does not decode') : toReplPoolError(thrown);
     if (error.code === 'INTERNAL') log.error({ err: error }, 'a request failed');
-    auditDenied(log, error, { owner: callerOf(res).name, method: req.method, path: req.path });
+    auditDenied(log, error, { caller: callerOf(res).name, method: req.method, path: req.path });
     sendProblem(res, error);
   });
   return app;

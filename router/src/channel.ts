@@ -112,7 +112,7 @@ export class Channels {
     if (early !== undefined) throw early;
     const found = await locate(directory, id, caller, 'connect');
     if (!(found instanceof ReplPoolError)) return found;
-    auditDenied(log, found, { owner: caller.name, session: id });
+    auditDenied(log, found, { caller: caller.name, session: id });
     throw found;
   }
 }

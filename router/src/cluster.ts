@@ -3,7 +3,7 @@ import { ApiClient, RequestMetrics, systemClock, WatchMetrics } from '@replpool/
 import type { Registry } from 'prom-client';
 
 /** A router that starts has all its callers' questions at once. */
-const MAX_SOCKETS = 32;
+export const MAX_SOCKETS = 32;
 
 /** The API server, for the modes that need it. */
 export class Cluster implements Disposable {

@@ -10,6 +10,8 @@ export interface RouterContext {
   readonly authenticator: Authenticator;
   readonly metrics: RouterMetrics;
   readonly log: Logger;
+  /** What a request without a pool means; undefined: the only one that is open to the caller. */
+  readonly defaultPool: () => string | undefined;
 }
 
 /** Until it is known which agents there are, no session can be said not to be there. */
@@ -18,19 +20,33 @@ export function notListed({ directory }: RouterContext): ReplPoolError | undefin
 }
 
 interface Facts {
-  readonly owner?: string | undefined;
-  readonly session?: string | undefined;
+  /** Who asked. */
+  readonly caller?: string;
+  readonly session?: string;
   readonly code?: string;
   readonly method?: string;
   readonly path?: string;
 }
 
-/** The audit line of section 10: who did what to which session. */
-export function audit(log: Logger, action: 'create' | 'delete' | 'denied', facts: Facts): void {
-  log.info({ audit: true, action, ...facts }, `audit: ${action}`);
+interface Done extends Facts {
+  readonly caller: string;
+  /** Whose session it is; undefined where only its agent knows. */
+  readonly owner: string | undefined;
+  /** By its whole name. */
+  readonly pool: string;
+  readonly session: string;
+}
+
+/** The audit line of section 10: who did what to which session of whom. */
+export function audit(log: Logger, action: 'create' | 'delete', facts: Done): void {
+  write(log, action, facts);
 }
 
 /** The line of a refusal, where it was for want of a right and of nothing else. */
 export function auditDenied(log: Logger, { status, code }: ReplPoolError, facts: Facts): void {
-  if (status === 401 || status === 403) audit(log, 'denied', { ...facts, code });
+  if (status === 401 || status === 403) write(log, 'denied', { ...facts, code });
+}
+
+function write(log: Logger, action: string, facts: Facts): void {
+  log.info({ audit: true, action, ...facts }, `audit: ${action}`);
 }

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   type CreateSession,
   createSessionSchema,
+  invalidRequest,
   parse,
   ReplPoolError,
   runRequestSchema,
@@ -14,7 +15,7 @@ import { agentUnavailable, failureOf } from './agent-failure.ts';
 import type { Caller } from './auth/caller.ts';
 import { audit, type RouterContext } from './context.ts';
 import { forward, type Outcome } from './forward.ts';
-import { requestHeaders } from './forward-headers.ts';
+import { type Hop, requestHeaders } from './forward-headers.ts';
 import { lookUp } from './locate.ts';
 import { place } from './placement.ts';
 import { agentsFor, choosePool } from './visible-pools.ts';
@@ -59,10 +60,17 @@ export class Creations {
   /** `POST /v1/run`: the agent makes the session and ends it. */
   async run(caller: Caller, req: IncomingMessage, res: ServerResponse): Promise<void> {
     const body = parse(runRequestSchema, await readJson(req));
-    const { pool, agents } = await this.#candidates(caller, body.pool, { id: randomUUID() });
+    const session = randomUUID();
+    const owner = caller.name;
+    const { pool, agents } = await this.#candidates(caller, body.pool, { id: session });
     const bytes = Buffer.from(JSON.stringify({ ...body, pool }));
-    const outcome = await this.#ask(agents, caller.name, '/v1/run', bytes, req, res, (status) => REFUSALS.has(status));
+    const holds = (status: number) => REFUSALS.has(status);
+    const outcome = await this.#ask(agents, { owner, session }, '/v1/run', bytes, req, res, holds);
     if (outcome.kind === 'held') send(res, outcome);
+    // Where the answer broke off, its code may have run all the same.
+    else if (outcome.kind === 'broken' || (outcome.kind === 'sent' && outcome.status === 200)) {
+      audit(this.#context.log, 'create', { caller: owner, owner, pool, session });
+    }
   }
 
   async #create(
@@ -74,13 +82,13 @@ export class Creations {
   ): Promise<void> {
     const { directory, log } = this.#context;
     const { id } = body;
-    const known = chosen ? await this.#known(id, caller) : undefined;
+    const known = chosen ? await this.#known(id, caller, body.pool) : undefined;
     const wish = { id, affinityKey: body.affinityKey };
     const { pool, agents } = known ?? (await this.#candidates(caller, body.pool, wish));
     // Who has a right to others' sessions and repeats an id gets the session that its owner has.
     const owner = known?.owner ?? caller.name;
     const bytes = Buffer.from(JSON.stringify({ ...body, pool }));
-    const outcome = await this.#ask(agents, owner, '/v1/sessions', bytes, req, res, () => true);
+    const outcome = await this.#ask(agents, { owner }, '/v1/sessions', bytes, req, res, () => true);
     if (outcome.kind !== 'held') return;
     if (outcome.status === 201 || outcome.status === 200) {
       const { epoch } = parse(
@@ -88,26 +96,30 @@ export class Creations {
         JSON.parse(outcome.body.toString()),
         'agent',
       );
-      directory.created(outcome.agent, id, owner, epoch);
-      if (outcome.status === 201) audit(log, 'create', { owner, session: id });
+      // One that was there before is where its agent's stream says.
+      if (known === undefined) directory.created(outcome.agent, id, owner, epoch);
+      if (outcome.status === 201) audit(log, 'create', { caller: caller.name, owner, pool, session: id });
     }
     send(res, outcome);
   }
 
   /** Where the id is already; throws where it is another's, lost, or may be where we cannot see. */
-  async #known(id: string, caller: Caller): Promise<Asked | undefined> {
-    const { directory } = this.#context;
+  async #known(id: string, caller: Caller, wanted: string | undefined): Promise<Asked | undefined> {
+    const { directory, defaultPool } = this.#context;
     const found = await lookUp(directory, id, caller, 'get');
     if (found !== undefined && !(found instanceof ReplPoolError)) {
       const { pool } = found.agent;
       // Should the agent have it no more, it would make it anew.
-      const allowed = await choosePool(caller, [{ pool }], pool, 'create');
+      const allowed = await choosePool(caller, [{ pool, isHeard: true }], pool, 'create');
       if (allowed instanceof ReplPoolError) throw allowed;
+      const meant = await choosePool(caller, directory.pools, wanted ?? defaultPool(), 'create');
+      // An id that can be guessed may be claimed before its session is made; what is meant for one pool goes to no other on an agent's word.
+      if (!found.isOurs && typeof meant === 'string' && meant !== pool) throw elsewhere(pool);
       return { pool, agents: [found.agent], owner: found.owner };
     }
     // A deleted id may be used again; one whose state was lost must not come back empty in silence.
     if (found !== undefined && found.code !== 'SESSION_NOT_FOUND') throw found;
-    const unheard = directory.agents.filter((agent) => !agent.up && !agent.gone);
+    const unheard = directory.agents.filter((agent) => !agent.up && !agent.gone && directory.mayHaveSessions(agent));
     const [silent] = directory.heardOnce ? await agentsFor(caller, unheard, 'create') : [];
     if (silent !== undefined) throw agentUnavailable(silent.pod);
     return undefined;
@@ -118,8 +130,9 @@ export class Creations {
     wanted: string | undefined,
     wish: { id: string; affinityKey?: string | undefined },
   ): Promise<Asked> {
-    const { agents } = this.#context.directory;
-    const pool = await choosePool(caller, agents, wanted, 'create');
+    const { directory, defaultPool } = this.#context;
+    const { agents, pools } = directory;
+    const pool = await choosePool(caller, pools, wanted ?? defaultPool(), 'create');
     if (pool instanceof ReplPoolError) throw pool;
     const placement = place(
       agents.filter((agent) => agent.pool === pool),
@@ -132,7 +145,7 @@ export class Creations {
   /** Asks one after the other until one does not refuse. A request that an agent may have begun goes to no other. */
   async #ask(
     agents: readonly Agent[],
-    owner: string,
+    hop: Pick<Hop, 'owner' | 'session'>,
     path: string,
     body: Buffer,
     req: IncomingMessage,
@@ -143,7 +156,7 @@ export class Creations {
     let last: ReplPoolError | undefined;
     for (const agent of agents) {
       agent.pending += 1;
-      const outcome = await this.#once(agent, owner, path, body, req, res, holds).finally(() => {
+      const outcome = await this.#once(agent, hop, path, body, req, res, holds).finally(() => {
         agent.pending -= 1;
       });
       if (outcome.kind === 'failed') {
@@ -162,7 +175,7 @@ export class Creations {
 
   #once(
     agent: Agent,
-    owner: string,
+    hop: Pick<Hop, 'owner' | 'session'>,
     path: string,
     body: Buffer,
     req: IncomingMessage,
@@ -171,13 +184,14 @@ export class Creations {
   ): Promise<Outcome> {
     const ofBody = /^content-(length|type)$/i;
     const raw = req.rawHeaders.filter((_, i) => !ofBody.test(req.rawHeaders[i - (i % 2)] ?? ''));
-    const headers = requestHeaders([...raw, 'content-type', 'application/json'], {
-      token: agent.endpoint.token,
-      owner,
-    });
+    const { token } = agent.endpoint;
+    const headers = requestHeaders([...raw, 'content-type', 'application/json'], { ...hop, token });
     return forward(agent, { method: 'POST', path, headers, body, headersTimeoutMs: 0, holds }, res);
   }
 }
+
+const elsewhere = (pool: string): ReplPoolError =>
+  invalidRequest('pool', `a session of this id is said to be in the pool ${pool}`);
 
 function send(res: ServerResponse, { status, headers, body }: Extract<Outcome, { kind: 'held' }>): void {
   const framed = headers.filter((_, i) => headers[i - (i % 2)] !== 'content-length');

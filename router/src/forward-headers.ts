@@ -1,4 +1,4 @@
-import { EPOCH_HEADER, encodeOwner, OWNER_HEADER } from '@replpool/protocol';
+import { EPOCH_HEADER, encodeOwner, OWNER_HEADER, SESSION_HEADER } from '@replpool/protocol';
 
 // RFC 9110 section 7.6.1; `expect` is answered by the hop that reads the body, which is this one.
 const HOP = new Set([
@@ -20,6 +20,8 @@ export interface Hop {
   /** For whom the agent is asked; undefined: it does not look at owners, as for an admin. */
   readonly owner: string | undefined;
   readonly epoch?: number | undefined;
+  /** The id for a session that is made where the request's body cannot name it. */
+  readonly session?: string | undefined;
 }
 
 /**
@@ -39,10 +41,11 @@ export function requestHeaders(raw: readonly string[], hop: Hop): string[] {
 }
 
 /** What only the router says to an agent. */
-export function ownHeaders({ token, owner, epoch }: Hop): string[] {
+export function ownHeaders({ token, owner, epoch, session }: Hop): string[] {
   const out = token === undefined ? [] : ['authorization', `Bearer ${token}`];
   if (owner !== undefined) out.push(OWNER_HEADER, encodeOwner(owner));
   if (epoch !== undefined) out.push(EPOCH_HEADER, String(epoch));
+  if (session !== undefined) out.push(SESSION_HEADER, session);
   return out;
 }
 

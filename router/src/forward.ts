@@ -23,6 +23,9 @@ export type Outcome =
   /** The client is gone, or the answer broke off under way and the client's connection with it. */
   | { readonly kind: 'broken'; readonly error: Error };
 
+/** Of an answer that is kept back. */
+const HELD_LIMIT = 16 * 1024 * 1024;
+
 class ClientGone extends Error {
   override readonly name = 'ClientGone';
 }
@@ -52,6 +55,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined;
   #abortedBy: Error | undefined;
   #held: Buffer[] | undefined;
+  #heldBytes = 0;
   #status = 0;
   #headers: string[] = [];
   #settled = false;
@@ -90,8 +94,14 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#held !== undefined) this.#held.push(chunk);
+    if (this.#held !== undefined) this.#hold(this.#held, chunk);
     else if (!this.#res.write(chunk)) controller.pause();
+  }
+
+  #hold(held: Buffer[], chunk: Buffer): void {
+    this.#heldBytes += chunk.length;
+    if (this.#heldBytes <= HELD_LIMIT) held.push(chunk);
+    else this.#abort(new Error(`the agent’s answer is larger than ${HELD_LIMIT} bytes`));
   }
 
   onResponseEnd(): void {

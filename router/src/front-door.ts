@@ -43,9 +43,13 @@ export class FrontDoor {
   }
 
   #isOpen(matched: MatchedPath | undefined): boolean {
-    const { auth, health } = this.#config;
-    // Where metrics have a port of their own, clients get them with a key alone.
-    return auth.mode !== 'none' && matched?.open === true && !(health && matched.path === '/metrics');
+    const { auth } = this.#config;
+    return auth.mode !== 'none' && matched?.open === true && !this.#isElsewhere(matched);
+  }
+
+  /** Where metrics have a port of their own, clients get none: they name all pools and pods. */
+  #isElsewhere(matched: MatchedPath | undefined): boolean {
+    return this.#config.health !== undefined && matched?.path === '/metrics';
   }
 
   #admit(
@@ -62,7 +66,8 @@ export class FrontDoor {
       return;
     }
     const path = parseSessionPath(url);
-    const refused = pathRefusal(path) ?? notServed(req, matched) ?? (isOpen ? undefined : notListed(this.#context));
+    const served = this.#isElsewhere(matched) ? undefined : matched;
+    const refused = pathRefusal(path) ?? notServed(req, served) ?? (isOpen ? undefined : notListed(this.#context));
     if (refused !== undefined) sendProblem(res, refused);
     else if (typeof path === 'object') {
       proxySession(this.#context, caller, path, req, res).catch((thrown: unknown) => this.#fail(thrown, res));

@@ -1,4 +1,11 @@
-import { parse, type Session, type SessionList, sessionListQuerySchema, sessionListSchema } from '@replpool/protocol';
+import {
+  MAX_SESSIONS_PER_POD,
+  parse,
+  type Session,
+  type SessionList,
+  sessionListQuerySchema,
+  sessionListSchema,
+} from '@replpool/protocol';
 import { isPool, pageOf } from '@replpool/service';
 import type { Agent } from './agent.ts';
 import type { AgentDirectory } from './agent-directory.ts';
@@ -8,7 +15,10 @@ import type { Caller } from './auth/caller.ts';
 import { agentsFor } from './visible-pools.ts';
 
 const TIMEOUT_MS = 5_000;
-const PAGE = 1_000;
+/** That the longest labels and names fit into what is read of an answer. */
+const PAGE = 500;
+/** One more, for sessions that come meanwhile. */
+const MAX_PAGES = MAX_SESSIONS_PER_POD / PAGE + 1;
 
 /** A query string as an object; a name that comes twice has a list. */
 function queryOf(url: string): Record<string, string | string[]> {
@@ -30,31 +40,37 @@ export async function listSessions(directory: AgentDirectory, caller: Caller, ur
   const { pool } = query;
   const wanted = directory.agents.filter((agent) => pool === undefined || isPool(agent.pool, pool));
   const asked = await agentsFor(caller, wanted, 'list');
-  const unheard = asked.find((agent) => !agent.up);
+  const unheard = asked.find((agent) => !agent.up && directory.mayHaveSessions(agent));
   if (unheard !== undefined) throw agentUnavailable(unheard.pod);
-  const lists = await Promise.all(asked.map((agent) => visibleAt(agent, caller)));
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  const heard = asked.filter((agent) => agent.up);
+  const lists = await Promise.all(heard.map((agent) => visibleAt(agent, caller, signal)));
   return pageOf(lists.flat(), query);
 }
 
-async function visibleAt(agent: Agent, { name, rights }: Caller): Promise<Session[]> {
-  return await sessionsAt(agent, (await rights.may('list', agent.pool)) ? undefined : name);
+async function visibleAt(agent: Agent, { name, rights }: Caller, signal: AbortSignal): Promise<Session[]> {
+  return await sessionsAt(agent, (await rights.may('list', agent.pool)) ? undefined : name, signal);
 }
 
-/** @param owner whose; undefined: everybody's */
-async function sessionsAt(agent: Agent, owner: string | undefined): Promise<Session[]> {
+/**
+ * @param owner whose; undefined: everybody's
+ * @param signal ends the wait for all pages
+ */
+async function sessionsAt(agent: Agent, owner: string | undefined, signal: AbortSignal): Promise<Session[]> {
   const sessions: Session[] = [];
   let next: string | undefined;
-  do {
+  for (let page = 0; page < MAX_PAGES; page++) {
     const path = `/v1/sessions?limit=${PAGE}${next === undefined ? '' : `&continue=${encodeURIComponent(next)}`}`;
     try {
-      const { status, body } = await askAgent(agent, path, owner, TIMEOUT_MS);
+      const { status, body } = await askAgent(agent, path, owner, signal);
       if (status !== 200) throw new Error(`the agent answered ${status} to the list`);
-      const page = parse(sessionListSchema, body, `agent ${agent.pod}`);
-      sessions.push(...page.items);
-      next = page.continue;
+      const list = parse(sessionListSchema, body, `agent ${agent.pod}`);
+      sessions.push(...list.items);
+      next = list.continue;
     } catch (cause) {
       throw agentUnavailable(agent.pod, cause);
     }
-  } while (next !== undefined);
-  return sessions;
+    if (next === undefined) return sessions;
+  }
+  throw agentUnavailable(agent.pod, new Error('its list does not end'));
 }

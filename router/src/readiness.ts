@@ -3,7 +3,7 @@ import type { AgentDirectory } from './agent-directory.ts';
 import type { Authenticator } from './auth/authenticator.ts';
 
 interface ReadinessOptions {
-  readonly directory: Pick<AgentDirectory, 'listed' | 'heardOnce' | 'agents'>;
+  readonly directory: Pick<AgentDirectory, 'listed' | 'heardOnce' | 'settling' | 'agents'>;
   readonly authenticator: Pick<Authenticator, 'ready'>;
   /** Whether the list of agents is the cluster's, so that none to hear means that there is none. */
   readonly discovers: boolean;
@@ -35,6 +35,8 @@ export class Readiness {
     const { directory, authenticator, discovers } = this.#options;
     if (!authenticator.ready) return 'the keys that tokens are signed with were not fetched yet';
     if (!directory.listed) return 'it is not known yet which agents there are';
+    // Whose sessions are not known yet would be told that there are none, or to come again.
+    if (directory.settling) return 'not all agents have told of their sessions yet';
     if (directory.heardOnce) return undefined;
     // A release without a pool, or with broken ones alone, has a router that says so.
     const hasToHear = !discovers || directory.agents.some((agent) => !agent.gone);

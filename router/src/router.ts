@@ -1,7 +1,16 @@
 import { createServer, type Server } from 'node:http';
 import type { KubeConfig } from '@kubernetes/client-node';
-import { type AgentEndpoint, ReplPoolError, type RouterConfig, type TlsFiles } from '@replpool/protocol';
-import { closeServer, FollowedTls, listen, REQUEST_TIMEOUT_MS, serveHealth } from '@replpool/service';
+import type { Clock } from '@replpool/kube';
+import { type AgentEndpoint, ReplPoolError, type RouterConfig } from '@replpool/protocol';
+import {
+  closeServer,
+  expiryOf,
+  followTls,
+  listen,
+  observeExpiry,
+  REQUEST_TIMEOUT_MS,
+  serveHealth,
+} from '@replpool/service';
 import { type Logger, pino } from 'pino';
 import { AgentDirectory } from './agent-directory.ts';
 import { createApp } from './app.ts';
@@ -10,6 +19,7 @@ import { Channels } from './channel.ts';
 import { Cluster } from './cluster.ts';
 import type { RouterContext } from './context.ts';
 import { Creations } from './create.ts';
+import { defaultPoolOf } from './default-pool.ts';
 import { Discovery } from './discovery/discovery.ts';
 import { Answers } from './drain/answers.ts';
 import { drain } from './drain/drain.ts';
@@ -42,22 +52,26 @@ export interface RouterOptions {
   readonly agentReady?: (pod: string) => void;
   /** How the API server is reached, where it is needed; by default as in a pod, or as $KUBECONFIG says. */
   readonly kubeConfig?: KubeConfig;
+  /** By which what the API server allowed grows old; the system's by default. */
+  readonly clock?: Clock;
 }
 
 /** Starts a router; resolves when it listens. Rejects when mode `none` would be reachable from elsewhere. */
 export async function startRouter(config: RouterConfig, options: RouterOptions = {}): Promise<Router> {
   refuseOpenDoor(config);
-  const { log = pino({ level: 'silent' }), agentReady, kubeConfig } = options;
+  const { log = pino({ level: 'silent' }), agentReady, kubeConfig, clock } = options;
   // Whatever was begun ends in the reverse order, also where the next step fails.
   await using begun = new AsyncDisposableStack();
   const tls = config.agentTls && begun.use(await followTls(config.agentTls, log));
   const directory = begun.use(new AgentDirectory(log, agentReady, tls));
   const metrics = new RouterMetrics(directory, log, config.includeAgentMetrics ?? false);
   directory.lost = (pool) => metrics.lost(pool);
+  if (tls) begun.use(observeExpiry(metrics.registry, () => [expiryOf(tls.material.cert)]));
   const cluster = begun.use(new Cluster(kubeConfig, metrics.registry));
-  const authenticator = begun.use(await openAuthenticator(config.auth, () => cluster.client, log));
+  const authenticator = begun.use(await openAuthenticator(config.auth, () => cluster.client, log, clock));
   const readiness = new Readiness({ directory, authenticator, discovers: config.discovery !== undefined });
-  const context: RouterContext = { directory, authenticator, metrics, log };
+  const defaultPool = () => defaultPoolOf(config, directory.agents);
+  const context: RouterContext = { directory, authenticator, metrics, log, defaultPool };
   const source = {
     notReady: () => readiness.notReady(),
     metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
@@ -121,13 +135,6 @@ function refuseOpenDoor({ auth, listen: { host } }: RouterConfig): void {
   throw new ReplPoolError('FORBIDDEN', `mode none does not listen on ${host}`, {
     why: 'without authentication whoever reaches the port may run code',
     how: 'Listen on 127.0.0.1, or use another auth mode, such as apiKeys.',
-  });
-}
-
-function followTls(files: TlsFiles, log: Logger): Promise<FollowedTls> {
-  return FollowedTls.open(files, {
-    changed: () => log.info('the certificate was read anew'),
-    failed: (err) => log.warn({ err }, 'the files of the certificate are of no use; the one before stays'),
   });
 }
 

@@ -27,7 +27,7 @@ export async function proxySession(
   const method = req.method ?? 'GET';
   const found = await locate(directory, id, caller, verbOf(method, path.rest));
   if (found instanceof ReplPoolError) {
-    auditDenied(log, found, { owner: caller.name, session: id });
+    auditDenied(log, found, { caller: caller.name, session: id });
     sendProblem(res, found);
     return;
   }
@@ -52,7 +52,7 @@ export async function proxySession(
   else if (outcome.kind === 'broken') log.debug({ err: outcome.error, pod: agent.pod }, 'an answer broke off');
   else if (method === 'DELETE' && path.rest === '' && outcome.status === 204) {
     directory.deleted(id);
-    audit(log, 'delete', { owner: caller.name, session: id });
+    audit(log, 'delete', { caller: caller.name, owner: found.owner, pool: agent.pool, session: id });
   }
 }
 

@@ -7,27 +7,35 @@ export interface Tombstone {
   readonly of?: { readonly owner: string; readonly pool: string } | undefined;
 }
 
-/** Why sessions are no more, for the last `limit` of them. */
+/** Why sessions are no more, for the last `limit` of each pool: no pool drives out what is known of another one's. */
 export class Tombstones {
-  readonly #stones: Lru<Tombstone>;
+  readonly #limit: number;
+  readonly #byPool = new Map<string, Lru<Tombstone>>();
 
   constructor(limit = 10_000) {
-    this.#stones = new Lru(limit);
-  }
-
-  get size(): number {
-    return this.#stones.size;
+    this.#limit = limit;
   }
 
   put(id: string, stone: Tombstone): void {
-    this.#stones.set(id, stone);
+    this.remove(id);
+    const pool = stone.of?.pool ?? '';
+    let stones = this.#byPool.get(pool);
+    if (stones === undefined) {
+      stones = new Lru(this.#limit);
+      this.#byPool.set(pool, stones);
+    }
+    stones.set(id, stone);
   }
 
   get(id: string): Tombstone | undefined {
-    return this.#stones.get(id);
+    for (const stones of this.#byPool.values()) {
+      const stone = stones.get(id);
+      if (stone !== undefined) return stone;
+    }
+    return undefined;
   }
 
   remove(id: string): void {
-    this.#stones.delete(id);
+    for (const stones of this.#byPool.values()) stones.delete(id);
   }
 }

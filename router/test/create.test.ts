@@ -159,9 +159,9 @@ describe('listing sessions', () => {
   });
 
   it('is 503 while a listed agent that may have some is not heard', async () => {
-    await using it = await Harness.start();
+    await using it = await Harness.start([new FakeAgent('data-1'), new FakeAgent('small-2', 'small')]);
     const deaf = { pod: 'small-1', pool: 'small', url: 'http://127.0.0.1:9', token: 't' };
-    it.router.setAgents([it.agent.endpoint, deaf]);
+    it.router.setAgents([...it.agents.map(({ endpoint }) => endpoint), deaf]);
     const all = await it.call('GET', '/v1/sessions');
     assert.deepEqual([all.status, all.body.code], [503, 'AGENT_UNAVAILABLE']);
     assert.ok(all.headers['retry-after']);

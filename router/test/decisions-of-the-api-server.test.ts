@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { pino } from 'pino';
 import { ManualClock, turn } from '../../kube/test/manual-clock.ts';
+import { Bulkhead } from '../src/auth/kubernetes/bulkhead.ts';
 import { Decisions, type Yes } from '../src/auth/kubernetes/decisions.ts';
 import { Outage } from '../src/auth/kubernetes/outage.ts';
 
 const MINUTE = 60_000;
+const AT_ONCE = 4;
+const WAITING = 8;
 const unavailable = { code: 'AGENT_UNAVAILABLE', status: 503, retryable: true };
 
 /** Decisions about one question, and an API server that a test speaks for. */
@@ -15,7 +18,8 @@ class Asked {
   answer: () => Promise<Yes<string> | undefined> = async () => ({ value: 'yes' });
 
   constructor() {
-    this.decisions = new Decisions(this.clock, new Outage(this.clock, pino({ level: 'silent' })));
+    const outage = new Outage(this.clock, pino({ level: 'silent' }));
+    this.decisions = new Decisions(this.clock, outage, new Bulkhead(AT_ONCE, WAITING));
   }
 
   decide(key = 'key') {
@@ -124,5 +128,56 @@ describe('decisions of the API server', () => {
     it.answer = async () => undefined;
     for (let i = 0; i < 20_000; i++) await it.decide(`wrong ${i}`);
     assert.equal(it.decide(), 'yes');
+  });
+
+  describe('in a flood of unknown tokens', () => {
+    const limited = { code: 'RATE_LIMITED', status: 429, retryable: true };
+
+    /** Questions that the API server has not answered yet, and what each of them came to. */
+    function flood(it: Asked, count: number) {
+      const answers: (() => void)[] = [];
+      it.answer = () => new Promise((resolve) => answers.push(() => resolve(undefined)));
+      const asked = Array.from({ length: count }, async (_, i) => await it.decide(`wrong ${i}`));
+      return { answers, settled: Promise.allSettled(asked) };
+    }
+
+    it('are asked for few at a time, and refused beyond those that may wait', async () => {
+      const it = new Asked();
+      const { answers, settled } = flood(it, AT_ONCE + WAITING);
+      await turn();
+      assert.equal(answers.length, AT_ONCE);
+      await assert.rejects(async () => await it.decide('one too many'), limited);
+      for (let i = 0; i < AT_ONCE + WAITING; i++) {
+        answers[i]?.();
+        await turn();
+      }
+      assert.ok((await settled).every(({ status }) => status === 'fulfilled'));
+      assert.equal(it.times, AT_ONCE + WAITING);
+      it.answer = async () => ({ value: 'yes' });
+      assert.equal(await it.decide('one too many'), 'yes');
+    });
+
+    it('are asked for at once where a yes is there, and no outage for anybody', async () => {
+      const it = new Asked();
+      await it.decide();
+      flood(it, AT_ONCE + WAITING);
+      await assert.rejects(async () => await it.decide('one too many'), limited);
+      it.answer = async () => ({ value: 'anew' });
+      it.clock.advance(10_000);
+      assert.equal(await it.decide(), 'anew');
+    });
+
+    it('are all answered once one shows that the API server is gone', async () => {
+      const it = new Asked();
+      const fail: (() => void)[] = [];
+      it.answer = () => new Promise((_, reject) => fail.push(() => reject(new Error('no answer'))));
+      const asked = Array.from({ length: AT_ONCE + WAITING }, async (_, i) => await it.decide(`new ${i}`));
+      const settled = Promise.allSettled(asked);
+      await turn();
+      for (const each of fail) each();
+      const codes = (await settled).map((each) => each.status === 'rejected' && (each.reason as { code: string }).code);
+      assert.deepEqual(new Set(codes), new Set(['AGENT_UNAVAILABLE']));
+      assert.equal(it.times, AT_ONCE);
+    });
   });
 });

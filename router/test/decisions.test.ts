@@ -69,6 +69,16 @@ describe('tombstones', () => {
     stones.put('b', { reason: 'node' });
     stones.get('a');
     stones.put('c', { reason: 'node' });
-    assert.deepEqual([stones.get('a')?.reason, stones.get('b'), stones.size], ['node', undefined, 2]);
+    assert.deepEqual([stones.get('a')?.reason, stones.get('b')], ['node', undefined]);
+  });
+
+  it('of one pool do not drive out those of another', () => {
+    const stones = new Tombstones(1);
+    stones.put('a', { reason: 'node', of: { owner: 'ann', pool: 'team:data' } });
+    for (const id of ['b', 'c', 'd']) stones.put(id, { reason: 'deleted', of: { owner: 'ann', pool: 'evil:data' } });
+    assert.deepEqual(
+      [stones.get('a')?.reason, stones.get('c'), stones.get('d')?.reason],
+      ['node', undefined, 'deleted'],
+    );
   });
 });

@@ -82,15 +82,14 @@ describe('a file of API keys', () => {
     assert.equal(knows(keys, 'ann'), false);
   });
 
-  it('that is broken leaves the keys that were, says so once, and counts again when it is whole', async () => {
+  it('that is broken leaves the keys that were, says so, and counts again when it is whole', async () => {
     await using it = await Mounted.create([key('ann')]);
     const keys = await it.open();
     for (const broken of ['[{"name":', '{}', [{ name: 'ann', sha256: 'plain text' }]]) {
       it.logged.length = 0;
       await it.mount(broken);
       await it.until(() => it.logged.length > 0);
-      await new Promise((resolve) => setTimeout(resolve, 5 * LOOK_MS));
-      assert.equal(it.logged.length, 1);
+      assert.match(it.logged.join(), /the file of API keys is of no use/);
       assert.ok(knows(keys, 'ann'));
     }
     await it.mount([key('bob')]);

@@ -119,6 +119,10 @@ describe('tokens of an issuer', () => {
     await using it = await Tried.start({ usernameClaim: 'email' });
     assert.equal(await it.saysOf({ email: 'ann@example.com' }), 'ann@example.com');
     assert.equal(await it.saysOf({ email: 'ann@example.com', email_verified: false }), 'UNAUTHENTICATED');
+    assert.equal(await it.saysOf({ email: 'ann@example.com', email_verified: true }), 'ann@example.com');
+    for (const unproven of ['false', 'true', 'no', 0, 1, null]) {
+      assert.equal(await it.saysOf({ email: 'ann@example.com', email_verified: unproven }), 'UNAUTHENTICATED');
+    }
     for (const email of [undefined, '', 7, ['ann@example.com'], '\ud800']) {
       assert.equal(await it.saysOf({ email }), 'UNAUTHENTICATED');
     }

@@ -3,7 +3,7 @@ import { Readiness } from '../src/readiness.ts';
 
 /** A router's readiness, and what it depends on. */
 function router({ discovers = true }: { discovers?: boolean } = {}) {
-  const directory = { listed: false, heardOnce: false, agents: [] as { gone: boolean }[] };
+  const directory = { listed: false, heardOnce: false, settling: false, agents: [] as { gone: boolean }[] };
   const authenticator = { ready: true };
   const readiness = new Readiness({ directory: directory as never, authenticator, discovers });
   return { directory, authenticator, readiness, code: () => readiness.notReady()?.code };
@@ -23,6 +23,16 @@ describe('a router is ready', () => {
     directory.agents.push({ gone: true }, { gone: false });
     assert.equal(code(), 'WARMING');
     directory.heardOnce = true;
+    assert.equal(code(), undefined);
+  });
+
+  it('not before each of those that were there first was heard, or had its time', () => {
+    const { directory, code } = router();
+    directory.listed = true;
+    directory.heardOnce = true;
+    directory.settling = true;
+    assert.equal(code(), 'WARMING');
+    directory.settling = false;
     assert.equal(code(), undefined);
   });
 

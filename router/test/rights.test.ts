@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { ReplPoolError } from '@replpool/protocol';
+import type { AgentDirectory } from '../src/agent-directory.ts';
 import { refusalOf, verbOf } from '../src/auth/access.ts';
 import { ALL, type Caller, OWN, type Verb } from '../src/auth/caller.ts';
+import { defaultPoolOf } from '../src/default-pool.ts';
+import { lookUp } from '../src/locate.ts';
 import { agentsFor, choosePool } from '../src/visible-pools.ts';
 
 /** A caller with these rights, as `create team:data`; each is asked for, as of the API server. */
@@ -57,18 +60,55 @@ describe('a session', () => {
 });
 
 describe('the pool that a caller means', () => {
-  const members = [{ pool: 'a:data' }, { pool: 'b:data' }, { pool: 'b:data' }, { pool: 'b:small' }];
+  const heard = (pool: string) => ({ pool, isHeard: true });
+  const members = [heard('a:data'), heard('b:data'), heard('b:small'), { pool: 'c:data', isHeard: false }];
+  const anybody: Caller = { name: 'ann', rights: OWN };
   const chosen = async (who: Caller, wanted?: string) => codeOf(await choosePool(who, members, wanted, 'create'));
 
-  it('is the first one where they may create sessions', async () => {
-    assert.equal(await chosen(caller('create b:data', 'create b:small')), 'b:data');
+  it('is the only one where they may create sessions', async () => {
+    assert.equal(await chosen(caller('create b:data')), 'b:data');
     assert.equal(await chosen(caller('create b:data'), 'data'), 'b:data');
-    assert.equal(await chosen({ name: 'ann', rights: OWN }), 'a:data');
+    assert.equal(await chosen(anybody, 'small'), 'b:small');
+  });
+  it('must be said by its whole name where several are open to them', async () => {
+    for (const [who, wanted] of [
+      [caller('create a:data', 'create b:data')],
+      [caller('create a:data', 'create b:data'), 'data'],
+      [anybody, 'data'],
+    ] as const) {
+      const refused = await choosePool(who, members, wanted, 'create');
+      assert.ok(refused instanceof ReplPoolError);
+      assert.deepEqual([refused.code, refused.toProblem().details?.field], ['INVALID_REQUEST', 'pool']);
+      assert.ok(
+        ['a:data', 'b:data'].every((pool) => refused.message.includes(pool)),
+        refused.message,
+      );
+      assert.equal(await chosen(who, 'b:data'), 'b:data');
+    }
+  });
+  it('is not one whose agents were never heard, unless its whole name is said', async () => {
+    assert.equal(await chosen(caller('create b:data', 'create c:data')), 'b:data');
+    assert.equal(await chosen(caller('create b:data', 'create c:data'), 'data'), 'b:data');
+    assert.equal(await chosen(caller('create c:data'), 'data'), 'WARMING');
+    assert.equal(await chosen(caller('create c:data')), 'WARMING');
+    assert.equal(await chosen(caller('create c:data'), 'c:data'), 'c:data');
+  });
+  it('without a wish is what the router is configured with, and the first only where no tenant names it', () => {
+    const [discovery, defaultPool] = [{}, 'b:data'];
+    assert.equal(defaultPoolOf({ discovery }, members), undefined);
+    assert.equal(defaultPoolOf({ discovery, defaultPool }, members), 'b:data');
+    assert.equal(defaultPoolOf({ defaultPool }, members), 'b:data');
+    assert.equal(defaultPoolOf({}, members), 'a:data');
+  });
+  it('is the same to who has no right there by half a name, whether it is there or not', async () => {
+    assert.deepEqual(
+      [await chosen(caller('create b:data'), 'small'), await chosen(caller('create b:data'), 'none')],
+      ['POOL_NOT_FOUND', 'POOL_NOT_FOUND'],
+    );
   });
   it('is refused without the right, whether there is such a pool or not', async () => {
     assert.equal(await chosen(caller('create b:data'), 'a:data'), 'FORBIDDEN');
     assert.equal(await chosen(caller('create b:data'), 'a:none'), 'FORBIDDEN');
-    assert.equal(await chosen(caller('create b:data'), 'small'), 'FORBIDDEN');
     assert.equal(await chosen(caller()), 'FORBIDDEN');
   });
   it('is not named in a refusal of who does not know it', async () => {
@@ -84,6 +124,25 @@ describe('the pool that a caller means', () => {
   it('can be looked at by who may create or list there', async () => {
     assert.equal(await choosePool(caller('list a:data'), members, 'a:data'), 'a:data');
     assert.equal(codeOf(await choosePool(caller('get a:data'), members, 'a:data')), 'FORBIDDEN');
+  });
+});
+
+describe('an agent that tells of a session', () => {
+  const told = (isOurs: boolean): AgentDirectory =>
+    ({
+      session: () => ({ agent: { pool: 'evil:data', up: true }, owner: 'ann', isOurs }),
+      isContested: () => false,
+      tombstone: () => undefined,
+    }) as never;
+  const found = async (isOurs: boolean, ...rights: string[]) =>
+    (await lookUp(told(isOurs), 'id', caller(...rights), 'connect')) !== undefined;
+
+  it('is believed by who has to do with its pool alone, also of their own', async () => {
+    assert.equal(await found(false), false);
+    for (const verb of ['create', 'list', 'connect']) assert.equal(await found(false, `${verb} evil:data`), true);
+  });
+  it('is believed by all of what was made through this router', async () => {
+    assert.equal(await found(true), true);
   });
 });
 

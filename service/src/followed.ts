@@ -5,6 +5,7 @@ export interface FollowedOptions<T> {
   /** Rejects where what is there is of no use. */
   read(): Promise<T>;
   isSame(before: T, now: T): boolean;
+  /** May refuse it by throwing, which is a failure too. */
   changed?(now: T): void;
   /** Told once of each cause; the value that was read before stays. */
   failed(error: unknown): void;
@@ -22,7 +23,7 @@ export class Followed<T> implements Disposable {
   #disposed = false;
   #failure = '';
 
-  /** @throws Error where the files are of no use from the beginning */
+  /** @throws Error where they are of no use from the beginning */
   static async open<T>(options: FollowedOptions<T>): Promise<Followed<T>> {
     return new Followed(options, await options.read());
   }
@@ -52,10 +53,12 @@ export class Followed<T> implements Disposable {
     const { read, isSame, changed, failed } = this.#options;
     try {
       const now = await read();
+      if (this.#disposed) return;
+      if (!isSame(this.#value, now)) {
+        changed?.(now);
+        this.#value = now;
+      }
       this.#failure = '';
-      if (this.#disposed || isSame(this.#value, now)) return;
-      this.#value = now;
-      changed?.(now);
     } catch (error) {
       const failure = String(error);
       if (this.#disposed || failure === this.#failure) return;

@@ -33,15 +33,14 @@ export function summarizePools(agents: readonly Member[]): Pool[] {
 /** Whether `wanted` means this pool: its whole name, or the name without its namespace. */
 export const isPool = (pool: string, wanted: string): boolean => pool === wanted || pool.endsWith(`:${wanted}`);
 
-/** Which of these pools `wanted` means; a whole name counts first. Without a wish it is the first pool. */
-export function resolvePool(pools: readonly string[], wanted: string | undefined): string | undefined {
-  if (wanted === undefined) return pools[0];
-  return pools.find((pool) => pool === wanted) ?? pools.find((pool) => isPool(pool, wanted));
+/** The pools that `wanted` may mean: one by its whole name, else all that are called so in their namespaces. */
+export function poolsNamed(pools: readonly string[], wanted: string): string[] {
+  return pools.includes(wanted) ? [wanted] : pools.filter((pool) => isPool(pool, wanted));
 }
 
 /** The pool that a path names. @throws ReplPoolError POOL_NOT_FOUND */
 export function findPool(pools: readonly Pool[], wanted: string): Pool {
-  const name = resolvePool(
+  const [name] = poolsNamed(
     pools.map((pool) => pool.name),
     wanted,
   );

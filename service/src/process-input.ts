@@ -35,6 +35,11 @@ export async function readProcessInput(): Promise<ProcessInput> {
   };
 }
 
+/** The configuration with the name of the pod as this field: a file that the pods of one owner share cannot have it. */
+export function withPodName({ config, pod }: ProcessInput, field: string): unknown {
+  return pod === undefined || typeof config !== 'object' ? config : { ...config, [field]: pod };
+}
+
 async function each(lines: AsyncIterator<string>, line: ((line: string) => void) | undefined): Promise<void> {
   for (let next = await lines.next(); !next.done; next = await lines.next()) {
     if (next.value.trim() !== '') line?.(next.value);

@@ -5,6 +5,7 @@ import {
   closeServer,
   type HealthSource,
   listen,
+  observeExpiry,
   pathOf,
   refuseUpgrade,
   serveHealth,
@@ -94,6 +95,7 @@ export async function startAgent(config: AgentConfig, log: Logger, events: Agent
   });
   const recent = new RecentAcquisitions();
   const link = new LinkStream(config, sessions, {
+    isolation,
     acquired: () => recent.summary,
     failures: () => zygotes.flatMap((zygote) => zygote.problem ?? []),
   });
@@ -159,9 +161,10 @@ async function serve(
   parts: { sessions: Sessions; link: LinkStream; metrics: AgentMetrics; health: HealthSource; log: Logger },
   started: AsyncDisposableStack,
 ): Promise<number> {
-  const { server, isAuthorized } = started.use(await createAgentServer(config, parts.log));
+  const { server, isAuthorized, expiries } = started.use(await createAgentServer(config, parts.log));
+  started.use(observeExpiry(parts.metrics.registry, expiries));
   const channels = new ChannelServer();
-  server.on('request', createApp({ pool: config.pool, isAuthorized, ...parts }));
+  server.on('request', createApp({ pod: config.pod, pool: config.pool, isAuthorized, ...parts }));
   server.on('upgrade', (request, socket, head) => {
     try {
       channels.accept(request, socket, head, admitChannel(request, isAuthorized, parts.sessions));

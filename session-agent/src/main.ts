@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { agentConfigSchema, parse, ReplPoolError, type StartFailure } from '@replpool/protocol';
-import { type ProcessInput, readProcessInput } from '@replpool/service';
+import { readProcessInput, withPodName } from '@replpool/service';
 import { destination, pino } from 'pino';
 import { type RunningAgent, startAgent } from './agent.ts';
 
@@ -34,7 +34,7 @@ input.follow({ end: stop });
 
 async function readConfig() {
   const read = await readProcessInput();
-  return { input: read, config: parse(agentConfigSchema, withPod(read), 'config') };
+  return { input: read, config: parse(agentConfigSchema, withPodName(read, 'pod'), 'config') };
 }
 
 /** Ends with a last line that says why: in a pod, the operator reads it. */
@@ -45,11 +45,6 @@ function refuse(error: unknown): never {
   const field = error instanceof ReplPoolError ? error.details?.field : undefined;
   announce({ event: 'failed', message, ...(typeof field === 'string' && { field }) } satisfies StartFailure);
   process.exit(1);
-}
-
-/** All pods of a pool share one file, in which the pod's name cannot stand. */
-function withPod({ config, pod }: ProcessInput): unknown {
-  return pod === undefined || typeof config !== 'object' ? config : { ...config, pod };
 }
 
 /** Ends when its sessions have, or at the pool's deadline. Told a second time: at once. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -230,6 +230,27 @@ describe('sessions in cgroups of a container that was delegated', function () {
     assert.ok(!isAlive(pid));
   });
 
+  it('are not given without a bound: on v2 nobody uses up the node’s cgroups by making empty ones', async function () {
+    if (pod.version === 'v1') {
+      console.log('      skipped: v1 knows no such bound');
+      return this.skip();
+    }
+    await using bounded = new PodCgroup(`replpool-test-${process.pid}-c`);
+    await bounded.startDelegate(NOBODY, 3);
+    const { delegation } = bounded.startContainer();
+    await askForCgroup(delegation, bounded.pathOf());
+    const container = join('/sys/fs/cgroup', bounded.pathOf());
+    const make = (path: string) => mkdirSync(join(container, path));
+    make('sessions');
+    make('sessions/a');
+    assert.throws(() => make('sessions/a/deeper'), { code: 'EAGAIN' });
+    make('sessions/b');
+    assert.throws(() => make('sessions/c'), { code: 'EAGAIN' });
+    const isRoots = (file: string) => assert.equal(statSync(join(container, file)).uid, 0, file);
+    for (const file of ['cgroup.max.descendants', 'cgroup.max.depth', 'memory.max']) isRoots(file);
+    assert.equal(statSync(container).uid, NOBODY);
+  });
+
   it('hold a warm fork before it is anybody’s', async () => {
     await using other = await start('Privileged', 1);
     for (;;) {
@@ -249,8 +270,8 @@ describe('sessions in cgroups of a container that was delegated', function () {
     await assert.rejects(ask(dirname(pod.pathOf())), /is not of this pod/);
     const raw = (request: string) => writeFileSync(join(pod.delegation, 'requests'), `${request}\n`);
     for (const path of [`${pod.pathOf()}/../../${stranger.pathOf()}`, '', 'relative', '/a b', '/$(id)', '/']) {
-      raw(`asked ${path}`);
-      while (!readAnswer(pod).startsWith('asked no cgroup was named') && !/that is no name/.test(readAnswer(pod)))
+      raw(`a5ced ${path}`);
+      while (!readAnswer(pod).startsWith('a5ced no cgroup was named') && !/that is no name/.test(readAnswer(pod)))
         await nextTurn();
       await ask(pod.pathOf());
     }

@@ -157,6 +157,35 @@ describe('an agent in a container', function () {
     assert.deepEqual(await agent.exited, [0, null]);
   });
 
+  it('is not drained by an order to the pod that had its address before', async () => {
+    await using agent = await ContainedAgent.start({ ...none });
+    const order = async (pod: string) => (await agent.post(`${INTERNAL_DRAIN_PATH}?pod=${pod}`, {})).status;
+    assert.equal(await order('default-xyz98'), 400);
+    await agent.session();
+    assert.equal(await order('default-abc12'), 200);
+    assert.equal((await agent.post('/v1/sessions', {})).status, 503);
+  });
+
+  it('does not call itself empty while a session is on its way', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'replpool-'));
+    const warmupCode = `import os, time
+def wait():
+    open('${folder}/forked', 'w').close()
+    while not os.path.exists('${folder}/go'): time.sleep(0.01)
+os.register_at_fork(after_in_child=wait)`;
+    await using agent = await ContainedAgent.start({ ...none, sessions: { minIdle: 0 }, runtime: { warmupCode } });
+    const active = async () =>
+      ((await (await agent.post(INTERNAL_DRAIN_PATH, {})).json()) as { active: number }).active;
+    const session = agent.session();
+    while (!existsSync(join(folder, 'forked'))) await sleep(10);
+    assert.equal(await active(), 1);
+    writeFileSync(join(folder, 'go'), '');
+    const { id } = await session;
+    assert.equal(await active(), 1);
+    assert.equal((await agent.fetch(`/v1/sessions/${id}`, { method: 'DELETE' })).status, 204);
+    assert.equal(await active(), 0);
+  });
+
   it('ends at once when it is told twice', async () => {
     await using agent = await ContainedAgent.start({ ...none, update: { drainSeconds: 86_400 } });
     await agent.session();

@@ -19,6 +19,8 @@ import { createInterface } from 'node:readline';
 
 const ROOT = '/sys/fs/cgroup';
 const V1_CONTROLLERS = ['memory', 'cpu', 'cpuacct', 'pids'];
+/** More than a test makes. */
+const MANY = 1000;
 const SCRIPT = new URL('../pod/delegate', import.meta.url).pathname;
 
 /**
@@ -55,11 +57,12 @@ export class PodCgroup implements AsyncDisposable {
   }
 
   /** Starts the delegate as its container does: root, with no other right of root's than to give files away. */
-  async startDelegate(uid: number): Promise<void> {
+  async startDelegate(uid: number, cgroups = MANY): Promise<void> {
     await this.#stopDelegate();
     const rights = ['setpriv', '--bounding-set=-all,+chown', '--no-new-privs'];
     const enter = 'for file in $0; do echo $$ >"$file" || exit; done; exec "$@"';
-    const args = ['-c', enter, this.#joins('delegate').join(' '), ...rights, SCRIPT, ROOT, this.#folder, `${uid}`];
+    const args = ['-c', enter, this.#joins('delegate').join(' '), ...rights, SCRIPT];
+    args.push(ROOT, this.#folder, `${uid}`, `${cgroups}`);
     const delegate = spawn('sh', args, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#delegate = delegate;
     for await (const line of createInterface({ input: delegate.stdout })) {

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Execution, ExecutionList, Problem, Session, SessionEvent } from '@replpool/protocol';
+import {
+  type Execution,
+  type ExecutionList,
+  type Problem,
+  SESSION_HEADER,
+  type Session,
+  type SessionEvent,
+} from '@replpool/protocol';
 import { RealAgent } from './real-agent.ts';
 
 async function problem(response: Response): Promise<Problem> {
@@ -276,6 +283,13 @@ describe('an agent with real workers', () => {
       list.items.map(({ id }) => id),
       [session.id],
     );
+  });
+
+  it('runs one-shot code in a session of the id that the router names', async () => {
+    const id = '00000000-0000-4000-8000-00000000000e';
+    const run = async (named: string) => await agent.post('/v1/run', { code: '1' }, { [SESSION_HEADER]: named });
+    assert.equal(((await (await run(id)).json()) as Execution).session, id);
+    assert.equal((await run('nonsense')).status, 400);
   });
 
   it('completes, inspects and lists the live namespace', async () => {

@@ -52,11 +52,13 @@ describe('what an agent tells of itself', function () {
     }
   });
 
-  it('is how its sessions came to be', async () => {
+  it('is how its sessions came to be, and what holds them', async () => {
     const agent = await RealAgent.start({ ...none, sessions: { minIdle: 0 } });
     try {
       await agent.session();
-      const { acquired, failures } = await snapshotOf(agent);
+      const { acquired, failures, isolation } = await snapshotOf(agent);
+      assert.deepEqual([isolation?.effective, isolation?.cgroups], ['None', 'none']);
+      assert.ok(isolation?.missing.includes('memory'));
       assert.deepEqual([acquired?.hits, acquired?.misses], [0, 1]);
       assert.equal(
         acquired?.counts.reduce((a, b) => a + b),

@@ -116,7 +116,8 @@ def test_a_worker_with_broken_fds_still_answers(worker: Worker) -> None:
 def test_open_makes_a_session_of_a_fork(worker: Worker, tmp_path: Path) -> None:
     (tmp_path / "beside.py").write_text("X = 8")
     assert worker.run("import os; os.environ['GONE'] = 'was there'").status == "ok"
-    worker.send("open", session="s", cwd=str(tmp_path), env={"A": "1", "GONE": None, "NEVER": None}, fileDescriptors=100)
+    env = {"A": "1", "GONE": None, "NEVER": None}
+    worker.send("open", session="s", cwd=str(tmp_path), env=env, fileDescriptors=100)
     assert "error" not in worker.expect("opened", session="s")
     assert worker.run("import os, beside; os.getcwd(), os.environ['A'], beside.X").text == repr((str(tmp_path), "1", 8))
     assert worker.run("'GONE' in os.environ").text == "False"

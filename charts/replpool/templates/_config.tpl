@@ -4,6 +4,7 @@
       "namespace" .Release.Namespace
       "release" (include "replpool.fullname" .)
       "agentImage" (include "replpool.image" (dict "root" . "component" "agent"))
+      "allowPrivileged" .Values.operator.allowPrivileged
       "health" (dict "host" "0.0.0.0" "port" 9090) -}}
 {{- with .Values.watchNamespace }}{{ $_ := set $config "watchNamespace" . }}{{ end -}}
 {{- with .Values.operator.cgroups }}{{ $_ := set $config "cgroups" . }}{{ end -}}
@@ -18,15 +19,16 @@
       "certFile" "/etc/replpool-tls/tls.crt"
       "keyFile" "/etc/replpool-tls/tls.key"
       "caFile" "/etc/replpool-tls/ca.crt" -}}
-{{- dict
+{{- $config := dict
       "listen" (dict "host" "0.0.0.0" "port" 8080)
       "health" (dict "host" "0.0.0.0" "port" 9090)
       "auth" (include "replpool.routerAuth" . | fromJson)
       "discovery" $discovery
       "agentTls" $tls
       "drainSeconds" .Values.router.drainSeconds
-      "drainDelaySeconds" .Values.router.drainDelaySeconds
-    | toPrettyJson -}}
+      "drainDelaySeconds" .Values.router.drainDelaySeconds -}}
+{{- with .Values.router.defaultPool }}{{ $_ := set $config "defaultPool" . }}{{ end -}}
+{{- $config | toPrettyJson -}}
 {{- end -}}
 
 {{- define "replpool.routerAuth" -}}

@@ -96,7 +96,7 @@ function addSessions(root: Command, isPlugin: boolean, finished: (code: ExitCode
       '--as-service-account <name>',
       'be this service account of the namespace; needs create on serviceaccounts/token',
     )
-    .option('--audience <name>', 'audience of its token, as the release has it', 'replpool')
+    .option('--audience <name>', 'audience that tokens are made out to, as the release has it', 'replpool')
     .option('--release-namespace <name>', 'namespace of the routers', RELEASE_NAMESPACE)
     .option('--release <name>', 'which release, where the namespace has several')
     .action(async (flags: SessionsFlags, command: Command) => {

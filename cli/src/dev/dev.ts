@@ -5,6 +5,7 @@ import { readAuth } from './api-keys.ts';
 import { banner } from './banner.ts';
 import { preparePython } from './environment.ts';
 import { environmentsFolder } from './environment-folder.ts';
+import { fromCluster } from './from-cluster.ts';
 import { folderOf, type PoolFile, readPool } from './pool-file.ts';
 import { demandFreePort } from './port.ts';
 import { findPython } from './python.ts';
@@ -39,6 +40,15 @@ function demandEnforceable(file: PoolFile): void {
   throw wrongUse(
     `${file.path}: ${field} is asked for, and nothing enforces it here`,
     'leave the field out (isolation.level is then None) and run only code that you trust',
+  );
+}
+
+function demandOwnValues(file: PoolFile): void {
+  const field = fromCluster(file.pool);
+  if (field === undefined) return;
+  throw wrongUse(
+    `${file.path}: ${field} names a Secret or ConfigMap, which only a cluster has`,
+    'give the variable a `value` for use here, or set `optional: true`',
   );
 }
 
@@ -104,6 +114,7 @@ export async function dev(options: DevOptions, signal: AbortSignal): Promise<Exi
   demandLinux();
   const file = await readPool(options.file);
   demandEnforceable(file);
+  demandOwnValues(file);
   const auth = await readAuth(options.apiKeys);
   await demandFreePort(options.port);
   try {

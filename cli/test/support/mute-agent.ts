@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { type AgentEndpoint, INTERNAL_STREAM_PATH } from '@replpool/protocol';
 
-/** A real agent whose stream tells of no session, as if each request were faster than it: a router must ask for them. */
+/** A real agent whose stream tells of no session, as if it lied in its answers, or each were faster than it. */
 export class MuteAgent implements AsyncDisposable {
   readonly endpoint: AgentEndpoint;
   readonly #server: Server;

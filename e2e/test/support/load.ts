@@ -1,19 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Execution, Session } from '@replpool/protocol';
 import { Refusal, type RouterClient } from './router-client.ts';
 
-/** A client that waited for as long as `Retry-After` says would meet fewer changes. */
-const RETRY_MS = 50;
-
 export interface LoadOptions {
   readonly client: RouterClient;
+  /** The default one, where there is none. */
+  readonly pool?: string;
   /** So many at once make sessions, use them and end them, without a pause. */
   readonly clients: number;
   /** Executions of one session. */
   readonly runs: number;
   readonly code: string;
-  created?(session: Session): void;
+  /** @param askedAt when its creation was sent, the last time, on the clock of `performance.now()` */
+  created?(session: Session, askedAt: number): void;
   ran?(session: Session, execution: Execution): void;
 }
 
@@ -59,40 +58,20 @@ export class Load implements AsyncDisposable {
   }
 
   async #session(): Promise<void> {
-    const { client, runs, code, created, ran } = this.#options;
-    const id = randomUUID();
-    const session = await this.#asked(() => client.session({ id }));
-    created?.(session);
+    const { pool, runs, code, created, ran } = this.#options;
+    let askedAt = performance.now();
+    const client = this.#options.client.patient(({ problem: { code } }) => {
+      this.retries.set(code, (this.retries.get(code) ?? 0) + 1);
+      askedAt = performance.now();
+    });
+    const session = await client.session({ id: randomUUID(), ...(pool !== undefined && { pool }) });
+    created?.(session, askedAt);
     try {
-      for (let i = 0; i < runs; i += 1) {
-        const execution = randomUUID();
-        ran?.(session, await this.#asked(() => client.run(session.id, code, execution)));
-      }
-      await this.#asked(() => client.end(session.id));
+      for (let i = 0; i < runs; i += 1) ran?.(session, await client.run(session.id, code));
+      await client.end(session.id);
     } catch (error) {
       if (!(error instanceof Refusal) || error.problem.code !== 'SESSION_LOST') throw error;
       this.lost.push(error.lostReason);
     }
   }
-
-  #asked<T>(ask: () => Promise<T>): Promise<T> {
-    return insist(ask, ({ problem: { code } }) => this.retries.set(code, (this.retries.get(code) ?? 0) + 1));
-  }
-}
-
-/** Asks until the answer is not to come again. @param retried called with each that is */
-export async function insist<T>(ask: () => Promise<T>, retried?: (refusal: Refusal) => void): Promise<T> {
-  for (;;) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (!(error instanceof Refusal) || !isToComeAgain(error)) throw error;
-      retried?.(error);
-    }
-    await sleep(RETRY_MS);
-  }
-}
-
-function isToComeAgain({ problem: { status, retryable }, retryAfter }: Refusal): boolean {
-  return retryable && (status === 429 || status === 503) && retryAfter !== null;
 }

@@ -117,7 +117,7 @@ export class LocalRelease implements AsyncDisposable {
   #runOperator(operate: Operate, agentImage: string): Promise<AsyncDisposable> {
     const config: OperatorConfig = {
       ...{ namespace: this.namespace, watchNamespace: this.namespace, release: NAME, instance: NAME },
-      ...{ agentImage, health: { host: '127.0.0.1', port: 0 } },
+      ...{ agentImage, allowPrivileged: false, health: { host: '127.0.0.1', port: 0 } },
     };
     return operate(config, (line) => {
       this.#operatorLog.push(line);

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CHANNEL_JSON,
   type CreateSession,
@@ -7,6 +9,13 @@ import {
   type Session,
   type SessionEvent,
 } from '@replpool/protocol';
+
+/** Who waited for as long as `Retry-After` says would meet fewer changes. */
+const RETRY_MS = 50;
+/** For what is to be asked until it is so. */
+const LOOK_MS = 20;
+
+type Init = { readonly method?: string; readonly body?: unknown; readonly accept?: string };
 
 /** An answer that is an error of the registry. */
 export class Refusal extends Error {
@@ -24,30 +33,60 @@ export class Refusal extends Error {
     return new Refusal(problemSchema.parse(await response.json()), response.headers.get('retry-after'));
   }
 
+  /** Whether the same request is to be sent again, later. */
+  get isToComeAgain(): boolean {
+    const { status, retryable } = this.problem;
+    return retryable && (status === 429 || status === 503) && this.retryAfter !== null;
+  }
+
   /** Of a session that is lost: why. */
   get lostReason(): unknown {
     return this.problem.code === 'SESSION_LOST' ? this.problem.details?.reason : undefined;
   }
 }
 
+/** The refusal of a request; undefined where it is granted. */
+export async function refusalOf(request: Promise<unknown>): Promise<Refusal | undefined> {
+  try {
+    await request;
+    return undefined;
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    throw error;
+  }
+}
+
+/** Why a session is lost, as a request that concerns it is told; undefined where it is not. */
+export async function lossOf(request: Promise<unknown>): Promise<unknown> {
+  return (await refusalOf(request))?.lostReason;
+}
+
 /** Speaks to a router as a user with a key does. What is refused is thrown as a Refusal. */
 export class RouterClient {
   readonly #url: string;
   readonly #key: string;
+  readonly #retried: ((refusal: Refusal) => void) | undefined;
 
-  constructor(url: string, key: string) {
+  /** @param retried for a user who comes again where the answer says so; called each time */
+  constructor(url: string, key: string, retried?: (refusal: Refusal) => void) {
     this.#url = url;
     this.#key = key;
+    this.#retried = retried;
   }
 
-  fetch(path: string, init: { method?: string; body?: unknown; accept?: string } = {}): Promise<Response> {
+  /** The same user, who now comes again where the answer says so. A machine with more to do than it can has silent agents, too. */
+  patient(retried: (refusal: Refusal) => void = () => undefined): RouterClient {
+    return new RouterClient(this.#url, this.#key, retried);
+  }
+
+  fetch(path: string, init: Init = {}): Promise<Response> {
     const { method = init.body === undefined ? 'GET' : 'POST', body, accept = 'application/json' } = init;
     const headers = { authorization: `Bearer ${this.#key}`, 'content-type': 'application/json', accept };
     return fetch(this.#url + path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) });
   }
 
   async session(body: CreateSession = {}): Promise<Session> {
-    return (await this.#json('/v1/sessions', { body })) as Session;
+    return (await this.#json('/v1/sessions', { body: { id: randomUUID(), ...body } })) as Session;
   }
 
   async get(session: string): Promise<Session> {
@@ -61,12 +100,11 @@ export class RouterClient {
   }
 
   async end(session: string): Promise<void> {
-    await this.#answer(`/v1/sessions/${session}`, { method: 'DELETE' });
+    await this.#answer(`/v1/sessions/${session}`, { method: 'DELETE' }, 'SESSION_NOT_FOUND');
   }
 
-  async run(session: string, code: string, id?: string): Promise<Execution> {
-    const body = { code, ...(id !== undefined && { id }) };
-    return (await this.#json(`/v1/sessions/${session}/executions`, { body })) as Execution;
+  async run(session: string, code: string, id: string = randomUUID()): Promise<Execution> {
+    return (await this.#json(`/v1/sessions/${session}/executions`, { body: { code, id } })) as Execution;
   }
 
   /** Begins an execution; resolves when it is accepted. */
@@ -74,13 +112,23 @@ export class RouterClient {
     await this.#answer(`/v1/sessions/${session}/executions?wait=false`, { body: { id, code } });
   }
 
-  async execution(session: string, id: string): Promise<Execution> {
-    return (await this.#json(`/v1/sessions/${session}/executions/${id}`)) as Execution;
+  /** Resolves when an execution of this id has come to its session. */
+  async accepted(session: string, id: string): Promise<void> {
+    while ((await this.fetch(`/v1/sessions/${session}/executions/${id}`)).status !== 200) await sleep(LOOK_MS);
   }
 
-  /** Answers an `input()`. */
+  /** Answers an `input()`, as soon as the code asks for it. */
   async input(session: string, execution: string, value: string): Promise<void> {
-    await this.#answer(`/v1/sessions/${session}/executions/${execution}/input`, { body: { value } });
+    const path = `/v1/sessions/${session}/executions/${execution}/input`;
+    for (;;) {
+      try {
+        await this.#answer(path, { body: { value } });
+        return;
+      } catch (error) {
+        if (!(error instanceof Refusal) || error.problem.code !== 'NO_INPUT_PENDING') throw error;
+      }
+      await sleep(LOOK_MS);
+    }
   }
 
   /** The events of an execution as they come. */
@@ -103,13 +151,20 @@ export class RouterClient {
     return new WebSocket(url, { protocols: [CHANNEL_JSON], headers: { authorization: `Bearer ${this.#key}` } });
   }
 
-  async #json(path: string, init?: Parameters<RouterClient['fetch']>[1]): Promise<unknown> {
+  async #json(path: string, init?: Init): Promise<unknown> {
     return await (await this.#answer(path, init)).json();
   }
 
-  async #answer(path: string, init?: Parameters<RouterClient['fetch']>[1]): Promise<Response> {
-    const response = await this.fetch(path, init);
-    if (!response.ok) throw await Refusal.of(response);
-    return response;
+  /** @param done the code by which a repeated request finds that the first one did it */
+  async #answer(path: string, init?: Init, done?: string): Promise<Response> {
+    for (let repeated = false; ; repeated = true) {
+      const response = await this.fetch(path, init);
+      if (response.ok) return response;
+      const refusal = await Refusal.of(response);
+      if (repeated && refusal.problem.code === done) return response;
+      if (this.#retried === undefined || !refusal.isToComeAgain) throw refusal;
+      this.#retried(refusal);
+      await sleep(RETRY_MS);
+    }
   }
 }

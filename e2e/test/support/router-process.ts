@@ -65,6 +65,10 @@ export class RouterProcess implements AsyncDisposable {
     return (await fetch(`${this.#healthUrl}/readyz`)).ok;
   }
 
+  async metrics(): Promise<string> {
+    return await (await fetch(`${this.#healthUrl}/metrics`)).text();
+  }
+
   /** Tells it to go, as the kubelet does. */
   terminate(): void {
     this.#child.kill('SIGTERM');

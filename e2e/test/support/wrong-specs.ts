@@ -32,6 +32,17 @@ export const wrongSpecs: readonly WrongSpec[] = [
   wrong('a variable from a field of the pod', 'fieldRef', {
     runtime: { env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } }] },
   }),
+  wrong('a Secret whose name is a path', 'name', {
+    runtime: { envFrom: [{ secretRef: { name: '../../../usr/bin' } }] },
+  }),
+  wrong('a ConfigMap whose name has an empty part', 'name', {
+    runtime: { env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'a..b', key: 'k' } } }] },
+  }),
+  ...['..', '..data', 'a/b', ''].map((key) =>
+    wrong(`a key '${key}', which is no file's name`, 'key', {
+      runtime: { env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 'a', key } } }] },
+    }),
+  ),
   wrong('a template without a name', 'name', { templates: [{ preload: [] }] }),
   wrong('a template with a wrong name', 'name', { templates: [{ name: 'Small One' }] }),
   wrong('two templates of one name', 'templates', { templates: [{ name: 'a' }, { name: 'a' }] }),
@@ -67,6 +78,9 @@ export const wrongSpecs: readonly WrongSpec[] = [
   wrong('an unknown way to cgroups', 'cgroups', { isolation: { cgroups: 'V2' } }),
   wrong('an unknown egress', 'egress', { network: { egress: 'deny' } }),
   wrong('rules that nothing reads', 'rules', { network: { egress: 'Deny', rules: [{ cidr: '10.0.0.0/8' }] } }),
+  ...['foo', '10.0.0.0', '10.0.0.0/33', '300.0.0.0/8', '2001:db8/32', '::/129'].map((cidr) =>
+    wrong(`a rule for ${cidr}, which is no network`, 'cidr', { network: { egress: 'Rules', rules: [{ cidr }] } }),
+  ),
   wrong('a rule for no port', 'ports', { network: { egress: 'Rules', rules: [{ cidr: '10.0.0.0/8', ports: [0] }] } }),
   wrong('an update that can never begin', 'maxUnavailable', { update: { maxUnavailable: 0, maxSurge: 0 } }),
   wrong('a drain without an end', 'drainSeconds', { update: { drainSeconds: 86_401 } }),
@@ -74,6 +88,10 @@ export const wrongSpecs: readonly WrongSpec[] = [
   wrong('an image for the pod', 'containers', { podTemplate: { containers: [{ name: 'a', image: 'evil' }] } }),
   wrong('a volume for the pod', 'volumes', { podTemplate: { volumes: [{ name: 'a', hostPath: { path: '/' } }] } }),
   wrong('a security context for the pod', 'securityContext', { podTemplate: { securityContext: { runAsUser: 0 } } }),
+  wrong('an order to drain for every pod', 'annotations', {
+    podTemplate: { annotations: { 'replpool.dev/drain-until': '2026-01-01T00:00:00Z' } },
+  }),
+  wrong('another pool for the pod', 'labels', { podTemplate: { labels: { 'replpool.dev/pool': 'other' } } }),
   wrong('host network for the pod', 'hostNetwork', { podTemplate: { hostNetwork: true } }),
   wrong('an unknown effect of a toleration', 'effect', { podTemplate: { tolerations: [{ effect: 'Never' }] } }),
 ];

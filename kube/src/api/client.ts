@@ -2,6 +2,8 @@ import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { text } from 'node:stream/consumers';
 import type { KubeConfig } from '@kubernetes/client-node';
+import { type Clock, systemClock } from '../clock.ts';
+import { Deadline } from './deadline.ts';
 import { ApiError, NoAnswerError } from './errors.ts';
 import type { RequestMetrics } from './request-metrics.ts';
 
@@ -18,7 +20,7 @@ export interface Call {
   readonly body?: unknown;
   readonly contentType?: string;
   readonly signal?: AbortSignal | undefined;
-  /** Until the whole answer is there; of `stream`, until its headers are. */
+  /** From its connection until the whole answer is there; of `stream`, until its headers are. */
   readonly timeoutMs?: number;
   /** A POST that changes nothing, such as a review: it may be sent again where a kept connection was closed. */
   readonly repeatable?: boolean;
@@ -30,6 +32,9 @@ export interface ApiClientOptions {
   readonly metrics?: RequestMetrics;
   /** Calls beyond so many at once wait for their turn; no limit by default. */
   readonly maxSockets?: number;
+  readonly clock?: Clock;
+  /** Called as late as can be before what changes something is sent, which it forbids by throwing. */
+  readonly beforeWrite?: () => void;
 }
 
 /**
@@ -60,20 +65,16 @@ export class ApiClient implements Disposable {
    * @throws {NoAnswerError} there was none
    */
   async request(call: Call): Promise<unknown> {
-    const timeout = AbortSignal.timeout(call.timeoutMs ?? TIMEOUT_MS);
-    const signal = call.signal === undefined ? timeout : AbortSignal.any([timeout, call.signal]);
-    const response = await this.#send(call, signal);
+    using deadline = this.#deadlineOf(call);
+    const response = await this.#send(call, deadline);
     const body = await noAnswer(text(response), call);
     return answerOf(response, body, call);
   }
 
   /** The answer's lines as they come, for a watch. Ends by its signal, which also ends the connection. */
   async stream(call: Call & { readonly signal: AbortSignal }): Promise<IncomingMessage> {
-    const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(new Error('no headers')), call.timeoutMs ?? TIMEOUT_MS);
-    const response = await this.#send(call, AbortSignal.any([timeout.signal, call.signal])).finally(() => {
-      clearTimeout(timer);
-    });
+    const deadline = this.#deadlineOf(call);
+    const response = await this.#send(call, deadline).finally(() => deadline[Symbol.dispose]());
     if (response.statusCode === 200) return response;
     throw failureOf(response, await noAnswer(text(response), call), call);
   }
@@ -82,7 +83,12 @@ export class ApiClient implements Disposable {
     this.#agent.destroy();
   }
 
-  async #send(call: Call, signal: AbortSignal): Promise<IncomingMessage> {
+  #deadlineOf({ timeoutMs = TIMEOUT_MS, signal }: Call): Deadline {
+    return new Deadline(this.#options.clock ?? systemClock, timeoutMs, signal);
+  }
+
+  async #send(call: Call, deadline: Deadline): Promise<IncomingMessage> {
+    const { signal } = deadline;
     const options: https.RequestOptions = { method: call.method ?? 'GET', signal, headers: {} };
     await this.#config.applyToHTTPSOptions(options);
     // Its own agent is needed for a proxy alone: it opens a connection for each call.
@@ -95,18 +101,27 @@ export class ApiClient implements Disposable {
       headers['content-type'] = call.contentType ?? 'application/json';
       headers['content-length'] = body.length;
     }
+    const isRead = options.method === 'GET' || call.repeatable === true;
     const url = new URL(this.#server + call.path);
     for (const [name, value] of Object.entries(call.query ?? {})) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
+    const sent = (): Promise<IncomingMessage> =>
+      this.#observed(
+        call,
+        send(url, { ...options, headers }, body, () => {
+          deadline.begin();
+          if (!isRead) this.#options.beforeWrite?.();
+        }),
+      );
     try {
-      return await this.#observed(call, send(url, { ...options, headers }, body));
+      return await sent();
     } catch (error) {
       // A kept connection may be closed by the server just as it is used again; what may be done twice is.
       const stale = error instanceof NoAnswerError && error.message === STALE;
       const mayRepeat = call.method !== 'POST' || call.repeatable === true;
       if (!stale || !mayRepeat || signal.aborted) throw noAnswerOf(error, call);
-      return await noAnswer(this.#observed(call, send(url, { ...options, headers }, body)), call);
+      return await noAnswer(sent(), call);
     }
   }
 
@@ -128,7 +143,13 @@ export class ApiClient implements Disposable {
 
 const STALE = 'a kept connection was closed';
 
-function send(url: URL, options: https.RequestOptions, body: Buffer | undefined): Promise<IncomingMessage> {
+/** @param connected called when it has a connection, which may be one that is opened only now, and nothing is sent yet; may throw */
+function send(
+  url: URL,
+  options: https.RequestOptions,
+  body: Buffer | undefined,
+  connected: () => void,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const { request } = url.protocol === 'https:' ? https : http;
     const req: ClientRequest = request(url, options, (response) => {
@@ -136,7 +157,14 @@ function send(url: URL, options: https.RequestOptions, body: Buffer | undefined)
       response.on('error', () => {});
       resolve(response);
     });
-    req.on('socket', (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS));
+    req.on('socket', (socket) => {
+      socket.setKeepAlive(true, KEEP_ALIVE_MS);
+      try {
+        connected();
+      } catch (error) {
+        req.destroy(error instanceof Error ? error : new Error(String(error)));
+      }
+    });
     req.on('error', (error: NodeJS.ErrnoException) => {
       const closed = req.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
       reject(closed ? new NoAnswerError(STALE, { cause: error }) : error);

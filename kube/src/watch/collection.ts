@@ -65,7 +65,7 @@ export class Collection<T extends KubeObject> {
   readonly #synced = Promise.withResolvers<void>();
 
   constructor(options: CollectionOptions<T>) {
-    const { resource, namespace, labelSelector, fieldSelector, metrics, log, clock = systemClock } = options;
+    const { resource, namespace, labelSelector, fieldSelector, log, clock = systemClock } = options;
     this.#options = options;
     this.#clock = clock;
     this.#label = resource.plural;
@@ -76,7 +76,6 @@ export class Collection<T extends KubeObject> {
     this.#backoff = options.backoff ?? BACKOFF;
     this.#random = options.random ?? Math.random;
     this.#heardAt = clock.now();
-    metrics.register(this.#label, () => this.#heardAt);
     // Nobody needs to wait for it.
     this.#synced.promise.catch(() => {});
   }
@@ -101,6 +100,8 @@ export class Collection<T extends KubeObject> {
 
   /** Lists and watches until the signal aborts, through every failure on the way. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
+    // No longer than it runs: of an operator that led before, nothing is stale.
+    using _watched = this.#options.metrics.register(this.#label, () => this.#heardAt);
     using resync = new DisposableStack();
     const { resyncMs = 0 } = this.#options;
     let timer: Disposable | undefined;

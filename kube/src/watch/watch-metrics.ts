@@ -19,6 +19,7 @@ export class WatchMetrics {
       labelNames: ['resource'],
       registers: [registry],
       collect() {
+        this.reset();
         for (const [resource, at] of heard) this.set({ resource }, (clock.now() - at()) / 1000);
       },
     });
@@ -36,8 +37,17 @@ export class WatchMetrics {
     });
   }
 
-  /** @param heardAt when the last list, event or bookmark came, by the clock */
-  register(resource: string, heardAt: () => number): void {
+  /**
+   * @param heardAt when the last list, event or bookmark came, by the clock
+   * @returns what ends it
+   */
+  register(resource: string, heardAt: () => number): Disposable {
     this.#heard.set(resource, heardAt);
+    return {
+      [Symbol.dispose]: () => {
+        // The next one may have begun.
+        if (this.#heard.get(resource) === heardAt) this.#heard.delete(resource);
+      },
+    };
   }
 }

@@ -1,29 +1,28 @@
-import { once } from 'node:events';
-import type { IncomingMessage } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
-import {
-  type Acquired,
-  type AgentEndpoint,
-  type AgentLinkMessage,
-  INTERNAL_DRAIN_PATH,
-  type TemplateFailure,
-} from '@replpool/protocol';
-import { AgentStream, requestAgent, type TlsSource } from '@replpool/service';
+import type { Acquired, AgentEndpoint, AgentIsolation, AgentLinkMessage, TemplateFailure } from '@replpool/protocol';
+import { AgentStream, type TlsSource } from '@replpool/service';
 import type { Logger } from 'pino';
 import type { PodLoad } from '../pool/pod-view.ts';
+import { orderDrain } from './order-drain.ts';
 
-/** An answer to the order to drain; an agent that has it is as good as drained, so a short wait does. */
-const DRAIN_MS = 5_000;
+/** Who only counts hears from an agent every five seconds; two of these may be late. */
+const SILENCE_MS = 12_000;
 
 /** What an agent said of itself beside its load; it holds while the agent is not heard. */
 export interface AgentSaid {
   readonly acquired?: Acquired | undefined;
   readonly failures: readonly TemplateFailure[];
+  readonly isolation?: AgentIsolation | undefined;
 }
 
 interface Heard {
   readonly endpoint: AgentEndpoint;
   readonly stream: AgentStream;
+  readonly forgotten: AbortController;
+  /** Whether an order to drain is under way. */
+  ordered: boolean;
+  /** Whether it is the agent of that pod who is heard: an address is given to another pod while the API server still tells of the one before. */
+  isIt: boolean;
   load: PodLoad | undefined;
   said: AgentSaid;
 }
@@ -40,7 +39,7 @@ export class Agents implements Disposable {
 
   /**
    * @param tls as whom agents are spoken to
-   * @param changed called when an agent says something else; with the uid of its pod
+   * @param changed called when an agent says something else, and at the end of an order to it; with the uid of its pod
    */
   constructor(log: Logger, tls: TlsSource, changed: (uid: string) => void) {
     this.#log = log;
@@ -57,21 +56,24 @@ export class Agents implements Disposable {
       {
         connecting: () => undefined,
         message: (message) => this.#message(uid, message),
-        silent: () => this.#set(uid, undefined),
-        refused: () => this.#set(uid, undefined),
+        silent: () => this.#unheard(uid),
+        refused: () => this.#unheard(uid),
         failed: (err) => {
           this.#log.debug({ err, pod: endpoint.pod }, 'the stream of an agent ended');
-          this.#set(uid, undefined);
+          this.#unheard(uid);
         },
       },
-      { sessions: false, tls: this.#tls },
+      { sessions: false, silenceMs: SILENCE_MS, tls: this.#tls },
     );
-    this.#heard.set(uid, { endpoint, stream, load: undefined, said: { failures: [] } });
+    const heard = { endpoint, stream, forgotten: new AbortController(), ordered: false };
+    this.#heard.set(uid, { ...heard, isIt: false, load: undefined, said: { failures: [] } });
   }
 
   /** The pod is gone. */
   forget(uid: string): void {
-    this.#heard.get(uid)?.stream[Symbol.dispose]();
+    const heard = this.#heard.get(uid);
+    heard?.stream[Symbol.dispose]();
+    heard?.forgotten.abort();
     this.#heard.delete(uid);
   }
 
@@ -84,31 +86,58 @@ export class Agents implements Disposable {
   }
 
   /**
-   * Tells an agent to admit no new session.
-   * @throws Error where it cannot be reached or does not answer so
+   * Orders an agent to admit no new session. The order goes its own way, one at a time to each, for an agent that stalls must hold up no
+   * pool; whether it came is seen by what the agent says of itself.
    */
-  async drain(uid: string, signal: AbortSignal): Promise<void> {
+  drain(uid: string): void {
     const heard = this.#heard.get(uid);
-    if (!heard) throw new Error('its agent has no address yet');
-    const { endpoint } = heard;
-    const within = AbortSignal.any([signal, AbortSignal.timeout(DRAIN_MS)]);
-    const status = await post(endpoint, INTERNAL_DRAIN_PATH, this.#tls, within);
-    if (status !== 200) throw new Error(`agent ${endpoint.pod} answered ${status} to the order to drain`);
+    if (!heard || heard.ordered) return;
+    heard.ordered = true;
+    void this.#order(uid, heard);
   }
 
   [Symbol.dispose](): void {
     for (const uid of [...this.#heard.keys()]) this.forget(uid);
   }
 
+  async #order(uid: string, heard: Heard): Promise<void> {
+    const { endpoint, forgotten } = heard;
+    try {
+      await orderDrain(endpoint, this.#tls, forgotten.signal);
+    } catch (err) {
+      if (!forgotten.signal.aborted) this.#log.warn({ err, pod: endpoint.pod }, 'an agent could not be told to drain');
+    }
+    heard.ordered = false;
+    if (!forgotten.signal.aborted) this.#changed(uid);
+  }
+
   #message(uid: string, message: AgentLinkMessage): void {
     if (message.type !== 'snapshot' && message.type !== 'capacity') return;
     const heard = this.#heard.get(uid);
     if (!heard) return;
+    if (message.type === 'snapshot') {
+      const { endpoint } = heard;
+      const { pod, pool } = message;
+      heard.isIt = pod === endpoint.pod && pool === endpoint.pool;
+      if (!heard.isIt) {
+        this.#log.warn({ pod: endpoint.pod, found: { pod, pool } }, 'another pod answers at the address of an agent');
+        this.#unheard(uid);
+      }
+    }
+    if (!heard.isIt) return;
     const { capacity, draining, acquired, failures = [] } = message;
     const before = heard.said;
-    heard.said = { acquired, failures };
+    const isolation = message.type === 'snapshot' ? message.isolation : before.isolation;
+    heard.said = { acquired, failures, isolation };
     this.#set(uid, { sessions: capacity.active, busy: capacity.busy, warm: capacity.warm, draining });
     if (!isDeepStrictEqual(before, heard.said)) this.#changed(uid);
+  }
+
+  /** What is said next counts only after the agent told who it is. */
+  #unheard(uid: string): void {
+    const heard = this.#heard.get(uid);
+    if (heard) heard.isIt = false;
+    this.#set(uid, undefined);
   }
 
   #set(uid: string, load: PodLoad | undefined): void {
@@ -118,13 +147,4 @@ export class Agents implements Disposable {
     heard.load = load;
     if (!isDeepStrictEqual(before, load)) this.#changed(uid);
   }
-}
-
-/** @returns the status of the answer; its body says nothing that the stream does not */
-async function post(endpoint: AgentEndpoint, path: string, tls: TlsSource, signal: AbortSignal): Promise<number> {
-  const request = requestAgent(endpoint, path, { method: 'POST', signal }, tls).end();
-  const [response] = (await once(request, 'response')) as [IncomingMessage];
-  request.on('error', () => undefined);
-  response.on('error', () => undefined).resume();
-  return response.statusCode ?? 0;
 }

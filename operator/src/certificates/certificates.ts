@@ -1,8 +1,16 @@
 import type { SecureContext } from 'node:tls';
-import { type ApiClient, type Clock, pause } from '@replpool/kube';
+import { type ApiClient, type Clock, type KubeObject, pause } from '@replpool/kube';
 import { agentTlsName, OPERATOR_TLS_NAME, ROUTER_TLS_NAME, TLS_FILE_NAMES } from '@replpool/protocol';
-import { type Backoff, backoffMs, secureContext, type TlsMaterial, type TlsSource } from '@replpool/service';
-import { isOwnedBy, type Pool } from '../specs/owned.ts';
+import {
+  type Backoff,
+  backoffMs,
+  type Expiry,
+  expiryOf,
+  secureContext,
+  type TlsMaterial,
+  type TlsSource,
+} from '@replpool/service';
+import { expectOwned, type Pool } from '../specs/owned.ts';
 import { poolTlsSecret, type Release, routerTlsSecret, type TlsSecret } from '../specs/tls-secrets.ts';
 import { Authorities, type AuthoritiesOptions } from './authorities.ts';
 import { issueLeaf, type Subject } from './issue.ts';
@@ -49,6 +57,13 @@ export class Certificates implements TlsSource {
   get context(): SecureContext {
     if (this.#context === undefined) throw new Error('the operator has no certificate yet');
     return this.#context;
+  }
+
+  /** Of what it shows, and of the authority that signs. */
+  expiries(): Expiry[] {
+    const own = this.#own && expiryOf(this.#own.cert);
+    const signer = this.#rotation && { name: 'ca', expiresAt: this.#rotation.signer.notAfter };
+    return [own, signer].filter((each) => each !== undefined);
   }
 
   /** Resolves once certificates can be issued. Rejects where `run` ends before. */
@@ -115,27 +130,31 @@ export class Certificates implements TlsSource {
 
   async #keepPool(pool: Pool, signal: AbortSignal): Promise<void> {
     const name = agentTlsName(`${pool.namespace}:${pool.name}`);
-    const bundle = await this.#keepSecret(poolTlsSecret(pool), { name, usage: 'serverAuth' }, signal);
+    const checkOwner = (there: KubeObject): void => expectOwned(pool, 'Secret', there);
+    const bundle = await this.#keepSecret(poolTlsSecret(pool), { name, usage: 'serverAuth' }, signal, checkOwner);
     this.#seen.set(pool.uid, { bundle, at: this.#options.clock.now() });
   }
 
-  /** @returns the bundle that the Secret has now */
-  async #keepSecret(secret: TlsSecret, subject: Subject, signal: AbortSignal): Promise<string> {
+  /**
+   * @param check throws where the Secret that is there is none of ours
+   * @returns the bundle that the Secret has now
+   */
+  async #keepSecret(
+    secret: TlsSecret,
+    subject: Subject,
+    signal: AbortSignal,
+    check: (there: KubeObject) => void = () => {},
+  ): Promise<string> {
     const { client, log } = this.#options;
     const { name, namespace } = secret.metadata;
     for (let i = 0; i < TRIES; i += 1) {
       const before = await readSecret(client, { name, namespace }, signal);
+      if (before) check(before.object);
       const there = before && materialOf(before.data);
       const { material, why } = await this.#materialFor(subject, there);
-      // One of a pool that was deleted and made anew would be collected from under the new pool's pods.
-      const isKept =
-        before && secret.metadata.ownerReferences?.every(({ uid }) => isOwnedBy(before.object, uid)) !== false;
-      if (isKept && there?.ca === material.ca && why === undefined) return material.ca;
+      if (there?.ca === material.ca && why === undefined) return material.ca;
       if (await writeSecret(client, before, secret, dataOf(material), signal)) {
-        log.info(
-          { secret: name, namespace, why: why ?? 'its authorities or its owner are others' },
-          'wrote a certificate',
-        );
+        log.info({ secret: name, namespace, why: why ?? 'its authorities are others' }, 'wrote a certificate');
         return material.ca;
       }
     }

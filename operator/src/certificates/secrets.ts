@@ -3,12 +3,12 @@ import {
   classify,
   create,
   FIELD_MANAGER,
+  find,
   isRecord,
   type KubeObject,
   pathOf,
   remove,
   resources,
-  toKubeObject,
 } from '@replpool/kube';
 import type { TlsSecret } from '../specs/tls-secrets.ts';
 
@@ -27,12 +27,8 @@ export async function readSecret(
   place: { readonly namespace: string; readonly name: string },
   signal: AbortSignal,
 ): Promise<ReadSecret | undefined> {
-  const path = pathOf(resources.secrets, place);
-  const answer = await client.request({ path, signal }).catch((error: unknown) => {
-    if (classify(error) === 'NotFound') return undefined;
-    throw error;
-  });
-  return answer === undefined ? undefined : readOf(toKubeObject(answer));
+  const object = await find(client, resources.secrets, place, signal);
+  return object && readOf(object);
 }
 
 /**
@@ -56,11 +52,17 @@ export async function writeSecret(
   } catch (error) {
     const failure = classify(error);
     if (failure === 'AlreadyExists' || failure === 'Conflict' || failure === 'NotFound') return false;
-    if (failure !== 'Invalid' || before === undefined) throw error;
-    // Of another type, or immutable: nothing but another one will do.
+    // Some webhook may answer 400 too, and would do so to the next one: what can be kept is not deleted for that.
+    if (failure !== 'Invalid' || before === undefined || isChangeable(before.object, secret)) throw error;
+    // Nothing but another one will do.
     await remove(client, resources.secrets, before.object, { signal });
     return false;
   }
+}
+
+/** What is immutable, or of another type, stays as it is. */
+function isChangeable({ immutable, type }: KubeObject, secret: TlsSecret): boolean {
+  return immutable !== true && type === secret.type;
 }
 
 async function update(

@@ -26,7 +26,7 @@ export interface ElectionOptions {
   readonly random?: () => number;
 }
 
-/** The reason of the signal that ends the work of a leader that could not renew. */
+/** The reason of the signal that ends the work of a leader that could not renew, and why a write that came too late was not sent. */
 export class LeadershipLostError extends Error {
   override readonly name = 'LeadershipLostError';
 }
@@ -60,7 +60,7 @@ export class Election {
     if (this.#times.renewMs >= this.#times.leaseMs) throw new RangeError('renewMs must be less than leaseMs');
   }
 
-  /** By the clock, so it is true at no moment too many even where this process was frozen and its timers are late: ask before a write. */
+  /** By the clock, so it is true at no moment too many even where this process was frozen and its timers are late. */
   get leading(): boolean {
     return this.#clock.now() < this.#leadsUntil;
   }

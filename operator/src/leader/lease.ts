@@ -1,4 +1,5 @@
 import { type ApiClient, classify, isRecord, pathOf, resources, toKubeObject } from '@replpool/kube';
+import { microTime } from '../micro-time.ts';
 import type { LeaseRecord } from './candidacy.ts';
 
 export interface LeaseContent {
@@ -21,8 +22,7 @@ export function leaseStore(client: ApiClient, namespace: string, name: string): 
   const collection = pathOf(resources.leases, { namespace });
   const path = pathOf(resources.leases, { namespace, name });
   const bodyOf = (content: LeaseContent, resourceVersion?: string): unknown => {
-    // MicroTime: exactly six digits.
-    const now = new Date().toISOString().replace('Z', '000Z');
+    const now = microTime(new Date());
     return {
       apiVersion: 'coordination.k8s.io/v1',
       kind: 'Lease',

@@ -29,6 +29,26 @@ export function isAtMaximum({ targetFreeSessions, maxReplicas }: Autoscaling, ac
   return Math.ceil((active + targetFreeSessions) / perPod) > maxReplicas;
 }
 
+/** What autoscaling saw of a pool. */
+export interface Demand {
+  /** Sessions that agents told of. */
+  readonly active: number;
+  /** Slots of one pod. */
+  readonly perPod: number;
+  /** Pods that serve, and of those the ones that may be full for all that is known. */
+  readonly serving: number;
+  readonly unheard: number;
+}
+
+/**
+ * How many replicas are right now. Who is not heard counts as full: that keeps pods, and makes none. A pod that is new is not heard either, and
+ * would call for one more, as that one would; and an operator that is cut off from all agents would fill the cluster.
+ */
+export function rightNow(settings: Autoscaling, { active, perPod, serving, unheard }: Demand): number {
+  const ifFull = recommend(settings, active + unheard * perPod, perPod);
+  return Math.max(recommend(settings, active, perPod), Math.min(serving, ifFull));
+}
+
 /**
  * Scales up at once, and down only to the highest that was recommended within the delay, as the HorizontalPodAutoscaler does: a short lull
  * takes no warm pods away.
@@ -36,11 +56,11 @@ export function isAtMaximum({ targetFreeSessions, maxReplicas }: Autoscaling, ac
  */
 export function autoscale(
   settings: Autoscaling,
-  seen: { active: number; perPod: number; now: number },
+  demand: Demand,
+  now: number,
   history: readonly Recommendation[],
 ): { replicas: number; history: Recommendation[] } {
-  const { active, perPod, now } = seen;
-  const newest = { at: now, replicas: recommend(settings, active, perPod) };
+  const newest = { at: now, replicas: rightNow(settings, demand) };
   const within = history.filter(({ at }) => now - at < settings.scaleDownDelaySeconds * 1000);
   const remembered = [...within.filter(({ replicas }) => replicas > newest.replicas), newest];
   const highest = Math.max(...remembered.map(({ replicas }) => replicas));

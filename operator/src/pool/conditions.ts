@@ -1,4 +1,5 @@
 import type { ReplPool } from '@replpool/protocol';
+import type { Refusal } from '../specs/refusal.ts';
 import type { PodProblem } from './problems.ts';
 
 export type Condition = NonNullable<NonNullable<ReplPool['status']>['conditions']>[number];
@@ -11,22 +12,32 @@ export interface PoolFacts {
   readonly ready: number;
   /** Pods of the present revision. */
   readonly updated: number;
+  /** Pods of other revisions, also those that drain. */
+  readonly outdated: number;
   /** Pods that exist. */
   readonly total: number;
   readonly maxUnavailable: number;
   readonly paused: boolean;
   readonly problems: readonly PodProblem[];
-  /** Why the API server made no pod, where it did not. */
-  readonly refused?: { readonly kind: 'quota' | 'forbidden' | 'other'; readonly message: string } | undefined;
+  /** Why no pod was made, where none was: by the API server, or by what the release does not do. */
+  readonly refused?: Refusal | { readonly kind: 'quota' | 'forbidden' | 'other'; readonly message: string } | undefined;
+  /** Why nothing could be done for it, where that is so. */
+  readonly unreconciled?: string | undefined;
   /** How pods fail one after the other, where they do. */
   readonly failing?: string | undefined;
   /** More would be wanted than autoscaling allows. */
   readonly atMaximum: boolean;
+  /** Fields of the spec that ask for what this release does not do. */
+  readonly withoutEffect: readonly string[];
 }
+
+/** Of a message, in characters: the API server refuses a whole status for one of more than 32,768, and each change of it is written. */
+const LONGEST = 2_048;
 
 /** The six conditions of a pool. Each is always there, so that `kubectl wait` has something to wait for. */
 export function conditionsOf(facts: PoolFacts): Said[] {
-  return [ready(facts), progressing(facts), degraded(facts), capacity(facts), isolation(facts), forbidden(facts)];
+  const said = [ready(facts), progressing(facts), degraded(facts), capacity(facts), isolation(facts), forbidden(facts)];
+  return said.map((condition) => ({ ...condition, message: condition.message.slice(0, LONGEST).toWellFormed() }));
 }
 
 /**
@@ -49,25 +60,28 @@ export function mergeConditions(
 const yes = (type: Said['type'], reason: string, message: string): Said => ({ type, status: 'True', reason, message });
 const no = (type: Said['type'], reason: string, message: string): Said => ({ type, status: 'False', reason, message });
 
-function ready({ replicas, ready: have, maxUnavailable }: PoolFacts): Said {
-  const message = `${have} of ${replicas} pods take sessions`;
-  if (replicas === 0) return no('Ready', 'ScaledToZero', 'the pool is to have no pods');
+/** What has no effect is told here, for this is the condition that people look at; the pool is none the worse for it. */
+function ready({ replicas, ready: have, maxUnavailable, withoutEffect }: PoolFacts): Said {
+  const note = withoutEffect.length === 0 ? '' : `; without effect in this release: ${withoutEffect.join(', ')}`;
+  const message = `${have} of ${replicas} pods take sessions${note}`;
+  if (replicas === 0) return no('Ready', 'ScaledToZero', `the pool is to have no pods${note}`);
   if (have === 0) return no('Ready', 'NoPodReady', message);
   return have >= replicas - maxUnavailable
     ? yes('Ready', 'PodsReady', message)
     : no('Ready', 'TooFewPodsReady', message);
 }
 
-function progressing({ replicas, ready: have, updated, total, paused }: PoolFacts): Said {
+function progressing({ replicas, ready: have, updated, outdated, total, paused }: PoolFacts): Said {
   if (paused) return no('Progressing', 'Paused', 'the pool is paused');
-  if (total > updated)
+  if (outdated > 0)
     return yes('Progressing', 'RollingUpdate', `${updated} of ${replicas} pods are of the new revision`);
   if (total !== replicas) return yes('Progressing', 'Scaling', `${total} pods, ${replicas} are wanted`);
   if (have < replicas) return yes('Progressing', 'Starting', `${replicas - have} pods are not ready yet`);
   return no('Progressing', 'Complete', 'all is as wanted');
 }
 
-function degraded({ problems, failing }: PoolFacts): Said {
+function degraded({ problems, unreconciled, failing }: PoolFacts): Said {
+  if (unreconciled !== undefined) return yes('Degraded', 'ReconcileFailed', unreconciled);
   const reasons = {
     image: 'ImageUnavailable',
     config: 'PodsNotStarted',
@@ -101,7 +115,8 @@ function capacity({ problems, refused, atMaximum }: PoolFacts): Said {
   return no('CapacityLimited', 'RoomLeft', 'nothing limits the pool');
 }
 
-function isolation({ problems }: PoolFacts): Said {
+function isolation({ problems, refused }: PoolFacts): Said {
+  if (refused?.kind === 'isolation') return yes('IsolationUnavailable', 'NotAllowed', refused.message);
   const missing = told(problems, 'isolation');
   return missing === undefined
     ? no('IsolationUnavailable', 'Available', 'no agent refuses what the pool asks for')
@@ -109,6 +124,8 @@ function isolation({ problems }: PoolFacts): Said {
 }
 
 function forbidden({ refused }: PoolFacts): Said {
-  if (refused === undefined || refused.kind === 'quota') return no('PodsForbidden', 'Allowed', 'pods can be made');
-  return yes('PodsForbidden', refused.kind === 'forbidden' ? 'AdmissionRefused' : 'CreationFails', refused.message);
+  if (refused === undefined || refused.kind === 'quota' || refused.kind === 'isolation')
+    return no('PodsForbidden', 'Allowed', 'pods can be made');
+  const reasons = { forbidden: 'AdmissionRefused', secret: 'SecretOfTheRelease', other: 'CreationFails' } as const;
+  return yes('PodsForbidden', reasons[refused.kind], refused.message);
 }

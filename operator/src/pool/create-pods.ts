@@ -4,7 +4,6 @@ import {
   classify,
   create,
   type Desired,
-  type Failure,
   type KubeObject,
   pathOf,
   resources,
@@ -14,13 +13,15 @@ import type { EventRecorder } from '../events.ts';
 import { REVISION_LABEL } from '../specs/labels.ts';
 import { agentPod } from '../specs/pod.ts';
 import type { PodSettings } from '../specs/pod-part.ts';
+import { refusalOf } from '../specs/refusal.ts';
 import type { PoolFacts } from './conditions.ts';
 import type { Expectations } from './expectations.ts';
+import { isPassing } from './passing.ts';
 import { toPodObject } from './pod-object.ts';
 import type { PoolObject } from './pool-object.ts';
 import { slowStart } from './slow-start.ts';
 
-/** Why the API server made no pod. */
+/** Why no pod was made. */
 export type Refused = NonNullable<PoolFacts['refused']>;
 
 export interface CreateParts {
@@ -35,12 +36,9 @@ const LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
 const SUFFIX = 5;
 const LONGEST_BASE = 57;
 
-/** What passes by itself, and says nothing of the pool. */
-const PASSING = new Set<Failure>(['Unavailable', 'TooManyRequests', 'Unauthorized', 'Conflict']);
-
 /**
  * Makes pods of a revision in batches that grow.
- * @returns why not all were made, where the API server refuses them
+ * @returns why not all were made, where the release or the API server refuses them
  * @throws ApiError, NoAnswerError where it is not to be had
  */
 export async function createPods(
@@ -51,14 +49,21 @@ export async function createPods(
   signal: AbortSignal,
 ): Promise<Refused | undefined> {
   const { count, revision } = wanted;
+  const refusal = refusalOf(pool, parts.settings);
+  if (refusal) return tell(parts, pool, refusal);
   const desired = agentPod(pool, revision, parts.settings) as unknown as Desired;
   const { failed } = await slowStart(count, () => createPod(parts, key, pool, desired, revision, signal));
   if (failed === undefined) return undefined;
+  if (isPassing(failed)) throw failed;
   const failure = classify(failed);
-  if (PASSING.has(failure)) throw failed;
   const message = failed instanceof Error ? failed.message : String(failed);
-  parts.events.record(pool, { type: 'Warning', reason: 'PodNotMade', action: 'CreatePod', note: message });
-  return { kind: failure === 'Quota' ? 'quota' : failure === 'Forbidden' ? 'forbidden' : 'other', message };
+  const kind = failure === 'Quota' ? 'quota' : failure === 'Forbidden' ? 'forbidden' : 'other';
+  return tell(parts, pool, { kind, message });
+}
+
+function tell({ events }: CreateParts, pool: PoolObject, refused: Refused): Refused {
+  events.record(pool, { type: 'Warning', reason: 'PodNotMade', action: 'CreatePod', note: refused.message });
+  return refused;
 }
 
 /**

@@ -51,6 +51,12 @@ export class Expectations {
     this.#of(pool).drained.set(uid, { since: this.#clock.now(), until });
   }
 
+  /** The store had it and has it no more. */
+  gone(pool: string, uid: string): void {
+    const done = this.#pools.get(pool);
+    for (const each of [done?.created, done?.deleted, done?.drained]) each?.delete(uid);
+  }
+
   /** Nobody answered whether a pod of this name was made. */
   unsure(pool: string, name: string): void {
     this.#of(pool).unsure.set(name, { since: this.#clock.now() });

@@ -27,14 +27,15 @@ export interface Plan {
 export function plan(pods: readonly PodView[], wanted: Wanted, now: number): Plan {
   const live = pods.filter(isLive);
   const draining = live.filter((pod) => pod.phase === 'draining');
+  const replaced = draining.filter((pod) => pod.revision !== wanted.revision);
   const serving = live.filter((pod) => pod.phase !== 'draining');
   const current = serving.filter((pod) => pod.revision === wanted.revision);
   const old = serving.filter((pod) => pod.revision !== wanted.revision);
   const surplus = surplusOf(current, wanted.replicas);
   const staying = current.filter((pod) => !surplus.includes(pod));
-  const leaving = [...surplus, ...replacedBy(staying, old, draining.length, wanted)];
+  const leaving = [...surplus, ...replacedBy(staying, old, replaced.length, wanted)];
   return {
-    create: toCreate(current.length, live.length, wanted),
+    create: toCreate(current.length, serving.length + replaced.length, wanted),
     drain: leaving.filter((pod) => pod.phase !== 'pending'),
     delete: [
       ...pods.filter((pod) => pod.phase === 'failed'),
@@ -44,9 +45,12 @@ export function plan(pods: readonly PodView[], wanted: Wanted, now: number): Pla
   };
 }
 
-/** Draining pods still hold memory and count towards the surge, or an update of a busy pool would double it. */
-function toCreate(current: number, live: number, { replicas, maxSurge }: Wanted): number {
-  return Math.max(0, Math.min(replicas - current, replicas + maxSurge - live));
+/**
+ * Draining pods of old revisions still hold memory and count towards the surge, or an update of a busy pool would double it. Those of the
+ * present one were surplus, or told to go by somebody: a pool that is to grow again does not wait for them.
+ */
+function toCreate(current: number, surging: number, { replicas, maxSurge }: Wanted): number {
+  return Math.max(0, Math.min(replicas - current, replicas + maxSurge - surging));
 }
 
 /**

@@ -1,4 +1,3 @@
-import { keyOf } from '@replpool/kube';
 import { POOL_LABEL } from '../specs/labels.ts';
 import type { PodObject } from './pod-object.ts';
 
@@ -9,21 +8,24 @@ export class PodsByPool {
 
   /** @returns the key of its pool */
   put(pod: PodObject): string {
+    // Its label may have named another one before.
+    this.remove(pod);
     const pool = poolKey(pod);
     const pods = this.#pools.get(pool) ?? new Map<string, PodObject>();
-    pods.set(keyOf(pod), pod);
+    pods.set(pod.metadata.uid, pod);
     this.#pools.set(pool, pods);
     this.#poolOf.set(pod.metadata.uid, pool);
     return pool;
   }
 
-  /** @returns the key of its pool */
+  /** @returns the key of the pool that it was of */
   remove(pod: PodObject): string {
-    const pool = poolKey(pod);
+    const { uid } = pod.metadata;
+    const pool = this.#poolOf.get(uid) ?? poolKey(pod);
     const pods = this.#pools.get(pool);
-    pods?.delete(keyOf(pod));
+    pods?.delete(uid);
     if (pods?.size === 0) this.#pools.delete(pool);
-    this.#poolOf.delete(pod.metadata.uid);
+    this.#poolOf.delete(uid);
     return pool;
   }
 

@@ -1,5 +1,5 @@
 import type { ReplPoolSpec } from '@replpool/protocol';
-import { type Autoscaling, autoscale, isAtMaximum, type Recommendation } from './autoscale.ts';
+import { type Autoscaling, autoscale, type Demand, isAtMaximum, type Recommendation } from './autoscale.ts';
 import { isLive, type PodView } from './pod-view.ts';
 
 /** How many pods pools are to have: what their specs say, or what autoscaling finds. */
@@ -18,12 +18,11 @@ export class Replicas {
       this.#recommendations.delete(key);
       return { replicas, atMaximum: false };
     }
-    const active = seen.filter(isLive).reduce((total, { load }) => total + (load?.sessions ?? 0), 0);
-    const perPod = sessions.maxPerPod;
-    const known = this.#recommendations.get(key) ?? startingFrom(autoscaling, seen, now);
-    const next = autoscale(autoscaling, { active, perPod, now }, known);
+    const demand = demandOf(seen, sessions.maxPerPod);
+    const known = this.#recommendations.get(key) ?? startingFrom(autoscaling, demand, now);
+    const next = autoscale(autoscaling, demand, now, known);
     this.#recommendations.set(key, next.history);
-    return { replicas: next.replicas, atMaximum: isAtMaximum(autoscaling, active, perPod) };
+    return { replicas: next.replicas, atMaximum: isAtMaximum(autoscaling, demand.active, demand.perPod) };
   }
 
   forget(key: string): void {
@@ -31,7 +30,19 @@ export class Replicas {
   }
 }
 
-/** As many pods as there are were right until now: an operator that starts has heard no agent yet, and takes none for idle. */
-function startingFrom({ maxReplicas }: Autoscaling, seen: readonly PodView[], now: number): Recommendation[] {
-  return [{ at: now, replicas: Math.min(maxReplicas, seen.filter(isLive).length) }];
+/** Where no agent runs nobody has a session. What drains goes though it be full, and its sessions want room elsewhere as long as they last. */
+function demandOf(seen: readonly PodView[], perPod: number): Demand {
+  const live = seen.filter(isLive);
+  const serving = live.filter(({ phase }) => phase !== 'draining');
+  return {
+    active: live.reduce((total, { load }) => total + (load?.sessions ?? 0), 0),
+    perPod,
+    serving: serving.length,
+    unheard: serving.filter(({ phase, load }) => phase !== 'pending' && load === undefined).length,
+  };
+}
+
+/** As many pods as there are were right until now: an operator that starts knows nothing of the time before. */
+function startingFrom({ maxReplicas }: Autoscaling, { serving }: Demand, now: number): Recommendation[] {
+  return [{ at: now, replicas: Math.min(maxReplicas, serving) }];
 }

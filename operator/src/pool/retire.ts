@@ -1,33 +1,44 @@
-import { type ApiClient, apply, remove, resources } from '@replpool/kube';
+import { type ApiClient, apply, classify, remove, resources } from '@replpool/kube';
 import { DRAIN_UNTIL_ANNOTATION } from '@replpool/protocol';
-import type { Logger } from 'pino';
 import type { Agents } from '../agents/agents.ts';
 import type { EventRecorder } from '../events.ts';
 import type { Expectations } from './expectations.ts';
 import type { PodObject } from './pod-object.ts';
+import type { PodView } from './pod-view.ts';
 import type { PoolObject } from './pool-object.ts';
 
 export interface RetireParts {
   readonly client: ApiClient;
-  readonly log: Logger;
   readonly events: EventRecorder;
-  readonly agents: Agents;
+  readonly agents: Pick<Agents, 'loadOf' | 'drain'>;
   readonly expectations: Expectations;
+  /** Milliseconds since the epoch: deadlines are read by others, and by a later operator. */
+  readonly wallClock: () => number;
 }
 
-/** Deletes exactly this pod; its agent drains within the pod's grace. */
+/**
+ * Deletes exactly this pod; its agent drains within the pod's grace.
+ * @param phase in which it was when it was looked at
+ */
 export async function deletePod(
   { client, events, expectations }: RetireParts,
   key: string,
   pool: PoolObject,
   pod: PodObject,
-  why: string,
+  phase: PodView['phase'],
   signal: AbortSignal,
 ): Promise<void> {
   const { name, uid } = pod.metadata;
-  await remove(client, resources.pods, pod, { signal });
+  try {
+    // By now a pending one may be ready and have sessions.
+    await remove(client, resources.pods, pod, { unchanged: phase === 'pending', signal });
+  } catch (error) {
+    if (classify(error) !== 'Conflict') throw error;
+    // Its change comes by the watch, and with it the next look.
+    return;
+  }
   expectations.deleted(key, uid);
-  const note = `deleted pod ${name}, which was ${why}`;
+  const note = `deleted pod ${name}, which was ${phase}`;
   events.record(pool, { type: 'Normal', reason: 'PodDeleted', action: 'DeletePod', note, related: pod });
 }
 
@@ -39,14 +50,14 @@ export async function drainPod(
   pod: PodObject,
   signal: AbortSignal,
 ): Promise<void> {
-  const { client, events, expectations } = parts;
+  const { client, events, expectations, wallClock } = parts;
   const { name, namespace, uid } = pod.metadata;
-  // First the agent, for from then on nobody new depends on it; the annotation remembers it for a later operator.
-  await tellToDrain(parts, pod, signal);
-  const until = Date.now() + pool.spec.update.drainSeconds * 1000;
+  const until = wallClock() + pool.spec.update.drainSeconds * 1000;
   const annotations = { [DRAIN_UNTIL_ANNOTATION]: new Date(until).toISOString() };
   await apply(client, resources.pods, { metadata: { name, namespace, uid, annotations } }, { signal });
   expectations.drained(key, uid, until);
+  // Not before it is written down: an agent that was told alone would admit nobody for ever, and no later operator would know of it.
+  tellToDrain(parts, pod);
   const note = `pod ${name} takes no new sessions`;
   events.record(pool, { type: 'Normal', reason: 'PodDrained', action: 'DrainPod', note, related: pod });
 }
@@ -55,10 +66,6 @@ export async function drainPod(
  * One that is not heard holds up nobody else: it is told when it is heard again, for as long as it says that it does not drain, and its
  * deadline counts.
  */
-export async function tellToDrain({ agents, log }: RetireParts, pod: PodObject, signal: AbortSignal): Promise<void> {
-  const { name, uid } = pod.metadata;
-  if (agents.loadOf(uid)?.draining !== false) return;
-  await agents
-    .drain(uid, signal)
-    .catch((err: unknown) => log.warn({ err, pod: name }, 'an agent could not be told to drain'));
+export function tellToDrain({ agents }: Pick<RetireParts, 'agents'>, { metadata: { uid } }: PodObject): void {
+  if (agents.loadOf(uid)?.draining === false) agents.drain(uid);
 }

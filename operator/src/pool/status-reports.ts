@@ -1,11 +1,14 @@
 import { type ApiClient, apply, type Clock, resources } from '@replpool/kube';
 import type { EventRecorder } from '../events.ts';
 import type { PoolObject } from './pool-object.ts';
-import { isSameBesideCounters, isSameStatus, type PoolStatus } from './status.ts';
+import { isSameBesideDetails, isSameStatus, type PoolStatus } from './status.ts';
 import { transitionsOf } from './transitions.ts';
 
-/** Counters of a busy pool never stand still; they are written so often at most, which with `LOAD_MS` leaves them younger than 5 s. */
-const COUNTERS_MS = 3_000;
+/**
+ * Counters of a busy pool never stand still, nor does what an agent may say of its templates; they are written so often at most, which with
+ * `LOAD_MS` leaves them younger than 5 s.
+ */
+const DETAILS_MS = 3_000;
 
 interface Written {
   readonly status: PoolStatus;
@@ -38,14 +41,15 @@ export class StatusReports {
     signal: AbortSignal,
   ): Promise<number | undefined> {
     const last = this.#written.get(key);
-    const { resourceVersion, name, namespace } = pool.metadata;
+    const { resourceVersion, name, namespace, uid } = pool.metadata;
     const before = last?.from === resourceVersion ? last.status : pool.status;
     const status = make(before);
     if (isSameStatus(before, status)) return undefined;
     const now = this.#clock.now();
-    const heldMs = last === undefined ? 0 : last.at + COUNTERS_MS - now;
-    if (heldMs > 0 && isSameBesideCounters(before, status)) return heldMs;
-    const metadata = { name, ...(namespace !== undefined && { namespace }) };
+    const heldMs = last === undefined ? 0 : last.at + DETAILS_MS - now;
+    if (heldMs > 0 && isSameBesideDetails(before, status)) return heldMs;
+    // The uid: a pool of this name that was made meanwhile is not told of this one's pods.
+    const metadata = { name, uid, ...(namespace !== undefined && { namespace }) };
     await apply(this.#client, resources.replPools, { metadata, status }, { subresource: 'status', signal });
     this.#written.set(key, { status, at: now, from: resourceVersion });
     const { conditions = [] } = before;

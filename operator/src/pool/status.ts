@@ -3,15 +3,20 @@ import { canonicalJson } from '../canonical-json.ts';
 import { agentSelector } from '../specs/labels.ts';
 import type { AcquiredSummary } from './acquired.ts';
 import { conditionsOf, mergeConditions, type PoolFacts } from './conditions.ts';
+import type { Enforced } from './enforced.ts';
 import { isLive, type PodView } from './pod-view.ts';
 import type { PoolObject } from './pool-object.ts';
+import { withoutEffect } from './without-effect.ts';
 
 export type PoolStatus = NonNullable<ReplPool['status']>;
 
-export interface StatusFacts extends Pick<PoolFacts, 'problems' | 'refused' | 'failing' | 'atMaximum'> {
+export interface StatusFacts
+  extends Pick<PoolFacts, 'problems' | 'refused' | 'unreconciled' | 'failing' | 'atMaximum'> {
   readonly replicas: number;
   readonly revision: string;
   readonly acquired: AcquiredSummary;
+  /** Undefined where no agent has said what it enforces: what was known before stands then. */
+  readonly enforced: Enforced | undefined;
 }
 
 /**
@@ -26,26 +31,34 @@ export function statusOf(
   seen: StatusFacts,
   now: string,
 ): PoolStatus {
-  const { replicas, revision, acquired, ...facts } = seen;
+  const { replicas, revision, acquired, enforced = enforcedBefore(before), ...facts } = seen;
   const live = pods.filter(isLive);
   const ready = live.filter(({ phase }) => phase === 'ready').length;
   const updated = live.filter((pod) => pod.revision === revision && pod.phase !== 'draining').length;
+  const outdated = live.filter((pod) => pod.revision !== revision).length;
   const { maxUnavailable } = pool.spec.update;
   const total = live.length;
-  const said = conditionsOf({ ...facts, replicas, ready, updated, total, maxUnavailable, paused: pool.spec.paused });
+  const { paused } = pool.spec;
+  const counted = { replicas, ready, updated, outdated, total, maxUnavailable, paused };
+  const said = conditionsOf({ ...facts, ...counted, withoutEffect: withoutEffect(pool.spec) });
   return {
+    desiredReplicas: replicas,
     replicas: total,
     readyReplicas: ready,
     updatedReplicas: updated,
     sessions: sessionsOf(live, pool.spec.sessions.maxPerPod),
     ...acquired,
-    isolation: pool.spec.isolation.level,
+    ...enforced,
     selector: Object.entries(agentSelector(pool.name))
       .map(([name, value]) => `${name}=${value}`)
       .join(','),
     observedGeneration: pool.generation,
     conditions: mergeConditions(before.conditions ?? [], said, pool.generation, now),
   };
+}
+
+function enforcedBefore({ isolation, enforcement }: PoolStatus): Enforced {
+  return { ...(isolation && { isolation }), ...(enforcement && { enforcement }) };
 }
 
 function sessionsOf(live: readonly PodView[], perPod: number): NonNullable<PoolStatus['sessions']> {
@@ -62,8 +75,13 @@ export function isSameStatus(before: PoolStatus, now: PoolStatus): boolean {
   return canonicalJson(before) === canonicalJson(now);
 }
 
-/** Whether two differ at most in what sessions change as they come and go. */
-export function isSameBesideCounters(before: PoolStatus, now: PoolStatus): boolean {
-  const rest = ({ sessions: _sessions, warmHitRatio: _ratio, acquireP95Ms: _p95, ...others }: PoolStatus) => others;
-  return isSameStatus(rest(before), rest(now));
+/** Whether two differ at most in what sessions change as they come and go, and in how a condition is worded. */
+export function isSameBesideDetails(before: PoolStatus, now: PoolStatus): boolean {
+  return isSameStatus(withoutDetails(before), withoutDetails(now));
+}
+
+function withoutDetails(status: PoolStatus): PoolStatus {
+  const { sessions: _sessions, warmHitRatio: _ratio, acquireP95Ms: _p95, ...rest } = status;
+  const conditions = rest.conditions?.map((condition) => ({ ...condition, message: '' }));
+  return { ...rest, ...(conditions && { conditions }) };
 }

@@ -50,8 +50,12 @@ export class WorkQueue implements Disposable {
     this.#hand();
   }
 
-  /** Adds the key after the time; of several delays of one key the earliest counts. */
+  /**
+   * Adds the key after the time; of several delays of one key the earliest counts.
+   * @throws RangeError where it is no time: a timer would take it for none, and the key would come again and again
+   */
   addAfter(key: string, ms: number): void {
+    if (!Number.isFinite(ms)) throw new RangeError(`${key} cannot be added after ${ms} ms`);
     if (this.#closed) return;
     if (ms <= 0) {
       this.add(key);

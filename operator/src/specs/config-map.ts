@@ -1,9 +1,9 @@
 import type { V1ObjectMeta } from '@kubernetes/client-node';
-import { type AgentConfig, TLS_FILE_NAMES } from '@replpool/protocol';
+import { AGENT_PORT, type AgentConfig, TLS_FILE_NAMES } from '@replpool/protocol';
 import { DELEGATION_DIRECTORY } from './delegation.ts';
 import { ENVIRONMENT_DIRECTORY } from './environment.ts';
 import { REVISION_LABEL } from './labels.ts';
-import { AGENT_PORT, HEALTH_PORT, objectName, ownedMetadata, type Pool } from './owned.ts';
+import { HEALTH_PORT, objectName, ownedMetadata, type Pool } from './owned.ts';
 import { pythonOf } from './requirements.ts';
 
 /** Where an agent finds its configuration and its certificate. */

@@ -8,8 +8,9 @@ import type {
   V1Service,
   V1ServiceAccount,
 } from '@kubernetes/client-node';
+import { AGENT_PORT } from '@replpool/protocol';
 import { agentSelector, componentSelector } from './labels.ts';
-import { AGENT_PORT, HEALTH_PORT, ownedMetadata, type Pool } from './owned.ts';
+import { HEALTH_PORT, ownedMetadata, type Pool } from './owned.ts';
 
 /** As the API has it: client-node's type calls `from` `_from`, which only its own client undoes. */
 export interface NetworkPolicy {
@@ -37,7 +38,10 @@ export function serviceAccount(pool: Pool): V1ServiceAccount {
   };
 }
 
-/** Headless: routers find agents by its EndpointSlices and speak to each of them. */
+/**
+ * Headless: the addresses of all agents under one name, for those who look for Services and not for pods (DNS, scrapers, meshes). Routers watch
+ * the pods themselves.
+ */
 export function agentService(pool: Pool): V1Service {
   return {
     apiVersion: 'v1',
@@ -46,21 +50,28 @@ export function agentService(pool: Pool): V1Service {
     spec: {
       clusterIP: 'None',
       selector: agentSelector(pool.name),
-      // Drained agents still have sessions: a router has to find them until they are gone.
+      // Drained agents still have sessions, and one that does not become ready is worth a look.
       publishNotReadyAddresses: true,
-      ports: [{ name: 'agent', port: AGENT_PORT, targetPort: 'agent' }],
+      ports: [
+        { name: 'agent', port: AGENT_PORT, targetPort: 'agent' },
+        { name: 'metrics', port: HEALTH_PORT, targetPort: 'health' },
+      ],
     },
   };
 }
 
-/** Spares pods from voluntary evictions as far as there are others; how a pod with sessions leaves is the drain's business. */
-export function disruptionBudget(pool: Pool): V1PodDisruptionBudget {
+/**
+ * Spares pods from voluntary evictions as far as there are others; how a pod with sessions leaves is the drain's business. A number of pods, for
+ * `maxUnavailable` would be counted from `spec.replicas`, which autoscaling does not read; and never all of them, or a node could not be drained.
+ * @param replicas how many pods the pool is to have now
+ */
+export function disruptionBudget(pool: Pool, replicas: number): V1PodDisruptionBudget {
   return {
     apiVersion: 'policy/v1',
     kind: 'PodDisruptionBudget',
     metadata: ownedMetadata(pool),
     spec: {
-      maxUnavailable: Math.max(1, pool.spec.update.maxUnavailable),
+      minAvailable: Math.max(0, replicas - Math.max(1, pool.spec.update.maxUnavailable)),
       selector: { matchLabels: agentSelector(pool.name) },
       // One that never becomes ready must not hold up the drain of its node.
       unhealthyPodEvictionPolicy: 'AlwaysAllow',
@@ -93,15 +104,19 @@ export function networkPolicy(pool: Pool, releaseNamespace: string): NetworkPoli
 }
 
 const tcp = (port: number) => ({ protocol: 'TCP', port });
-const DNS = [{ protocol: 'UDP', port: 53 }, tcp(53)];
+/** Within the cluster: a resolver of the world's would carry anything out, asked for it name by name. A cache on the node is a rule of the pool's. */
+const DNS: V1NetworkPolicyEgressRule = {
+  to: [{ namespaceSelector: {} }],
+  ports: [{ protocol: 'UDP', port: 53 }, tcp(53)],
+};
 
 function egressRules({ spec }: Pool): V1NetworkPolicyEgressRule[] {
-  const { egress, rules, packageIndex } = spec.network;
-  // A policy knows addresses and no names: an index that is named by its host opens the way to all.
-  if (egress === 'Allow' || (packageIndex !== '' && spec.runtime.requirements.length > 0)) return [{}];
+  const { egress, rules } = spec.network;
+  // A policy knows addresses and no names: an index, the pool's or pip's own, is a host, and opens the way to all.
+  if (egress === 'Allow' || spec.runtime.requirements.length > 0) return [{}];
   const toRules = rules.map(({ cidr, ports }) => ({
     to: [{ ipBlock: { cidr } }],
     ...(ports && { ports: ports.map(tcp) }),
   }));
-  return [{ ports: DNS }, ...toRules];
+  return [DNS, ...toRules];
 }

@@ -11,13 +11,15 @@ export interface Pool {
   readonly spec: ReplPoolSpec;
 }
 
-/** Ports of an agent's container. */
-export const AGENT_PORT = 8080;
+/** Where an agent answers probes and has its metrics. */
 export const HEALTH_PORT = 9090;
 
-/** The name that a pool's own objects share: its Service, ServiceAccount, policies. */
+/**
+ * The name that a pool's own objects share: its Service, ServiceAccount, policies. The infix keeps them apart from those of a release in the
+ * same namespace, whatever both are called.
+ */
 export function objectName({ name }: Pool): string {
-  return `replpool-${name}`;
+  return `replpool-pool-${name}`;
 }
 
 /** The Secret with the certificate of a pool's agents. */
@@ -43,6 +45,22 @@ export function ownerReference({ name, uid }: Pool) {
     controller: true,
     blockOwnerDeletion: true,
   };
+}
+
+/** Somebody else has an object of a name that is a pool's. It is neither changed nor deleted. */
+export class ForeignObjectError extends Error {
+  override readonly name = 'ForeignObjectError';
+
+  constructor(kind: string, { metadata: { namespace, name } }: KubeObject) {
+    super(
+      `${kind} ${namespace}/${name} is not this pool's and is left alone; the pool needs the name: delete or rename one of them`,
+    );
+  }
+}
+
+/** @throws ForeignObjectError where an object that has the name of a pool's own is not the pool's */
+export function expectOwned(pool: Pool, kind: string, object: KubeObject): void {
+  if (!isOwnedBy(object, pool.uid)) throw new ForeignObjectError(kind, object);
 }
 
 /** Whether an object goes with the owner of this uid: one of the same name may have been deleted before. */

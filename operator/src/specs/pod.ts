@@ -1,6 +1,6 @@
 import type { V1Pod, V1PodSpec, V1Toleration, V1VolumeProjection } from '@kubernetes/client-node';
 import { TLS_FILE_NAMES } from '@replpool/protocol';
-import { agentContainer } from './agent-container.ts';
+import { agentContainer, TMP_DIRECTORY } from './agent-container.ts';
 import { checkpoints } from './checkpoints.ts';
 import { CONFIG_DIRECTORY, configMapName } from './config-map.ts';
 import { delegation } from './delegation.ts';
@@ -9,14 +9,14 @@ import { agentSelector, objectLabels, REVISION_LABEL } from './labels.ts';
 import { objectName, ownerReference, type Pool, tlsSecretName } from './owned.ts';
 import type { PodPart, PodSettings } from './pod-part.ts';
 import { requirements } from './requirements.ts';
-import { POD_SECURITY } from './security.ts';
+import { podSecurity } from './security.ts';
 import { tolerationsOf } from './tolerations.ts';
 
 /** From the end of a drain to the kill: time to end what is left. */
 const SHUTDOWN_SECONDS = 30;
 
 /**
- * One pod of a pool: restricted and without a service account's token. Its name is the API server's to make; all else follows from the pool.
+ * One pod of a pool, but for its name: restricted and without a service account's token. All of it follows from the pool.
  * @param revision the hash of what it is made from
  */
 export function agentPod(pool: Pool, revision: string, settings: PodSettings): V1Pod {
@@ -27,7 +27,6 @@ export function agentPod(pool: Pool, revision: string, settings: PodSettings): V
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: {
-      generateName: `${name}-`,
       namespace,
       labels: { ...podTemplate.labels, ...objectLabels(name), [REVISION_LABEL]: revision },
       annotations: { ...podTemplate.annotations },
@@ -40,7 +39,7 @@ export function agentPod(pool: Pool, revision: string, settings: PodSettings): V
       // SIGTERM drains an agent; a preStop hook would only be one more thing that must not fail.
       terminationGracePeriodSeconds: spec.update.drainSeconds + SHUTDOWN_SECONDS,
       runtimeClassName: spec.isolation.runtimeClassName || undefined,
-      securityContext: POD_SECURITY,
+      securityContext: podSecurity(pool),
       initContainers: parts.flatMap(({ initContainers = [] }) => initContainers),
       containers: [
         agentContainer(
@@ -97,7 +96,7 @@ const SCRATCH: PodPart = {
   ],
   mounts: [
     { name: 'run', mountPath: '/run/replpool' },
-    { name: 'tmp', mountPath: '/tmp' },
+    { name: 'tmp', mountPath: TMP_DIRECTORY },
   ],
 };
 

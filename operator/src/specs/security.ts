@@ -1,16 +1,16 @@
 import type { V1PodSecurityContext, V1SecurityContext } from '@kubernetes/client-node';
-
-/** The unprivileged user of the images. */
-export const AGENT_UID = 65_532;
+import type { Pool } from './owned.ts';
+import { poolUser } from './pool-user.ts';
 
 /** Of the pod; what a container says of itself wins. */
-export const POD_SECURITY: V1PodSecurityContext = {
-  runAsNonRoot: true,
-  runAsUser: AGENT_UID,
-  runAsGroup: AGENT_UID,
-  fsGroup: AGENT_UID,
-  seccompProfile: { type: 'RuntimeDefault' },
-};
+export function podSecurity(pool: Pool): V1PodSecurityContext {
+  const user = poolUser(pool);
+  return {
+    runAsNonRoot: true,
+    ...{ runAsUser: user, runAsGroup: user, fsGroup: user },
+    seccompProfile: { type: 'RuntimeDefault' },
+  };
+}
 
 /** With that of the pod it is what Pod Security calls restricted, and its root is read-only. */
 export const RESTRICTED: V1SecurityContext = {

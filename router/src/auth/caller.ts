@@ -1,4 +1,4 @@
-import type { Awaitable } from '../awaitable.ts';
+import { type Awaitable, after } from '../awaitable.ts';
 
 /**
  * What may be done in a pool beyond one's own sessions; in Kubernetes, on `replpools/sessions`.
@@ -33,6 +33,6 @@ export const OWN: Rights = { may: (verb) => verb === 'create' };
 export const ALL: Rights = { may: () => true };
 
 /** Whether a pool is the caller's business: they may make sessions there, or see others' in lists. */
-export async function sees({ rights }: Caller, pool: string): Promise<boolean> {
-  return (await rights.may('create', pool)) || (await rights.may('list', pool));
+export function sees({ rights }: Caller, pool: string): Awaitable<boolean> {
+  return after(rights.may('create', pool), (may) => may || rights.may('list', pool));
 }

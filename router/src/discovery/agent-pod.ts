@@ -1,10 +1,13 @@
 import type { KubeObject } from '@replpool/kube';
-import { type AgentEndpoint, agentEndpointSchema, POOL_LABEL, REVISION_LABEL } from '@replpool/protocol';
+import {
+  AGENT_CONTAINER,
+  type AgentEndpoint,
+  agentEndpointSchema,
+  agentUrl,
+  POOL_LABEL,
+  REVISION_LABEL,
+} from '@replpool/protocol';
 import { z } from 'zod';
-
-/** As the operator makes agents' pods. */
-const AGENT_PORT = 8080;
-const AGENT_CONTAINER = 'agent';
 
 const podSchema = z.object({
   metadata: z.object({
@@ -48,9 +51,8 @@ function endpointOf(object: KubeObject): AgentEndpoint | undefined {
   const hasEnded = phase === 'Failed' || phase === 'Succeeded';
   if (podIP === undefined || podIP === '' || hasEnded || agent?.state?.running === undefined) return undefined;
   const { name: pod, namespace, labels, creationTimestamp: createdAt } = metadata;
-  const host = podIP.includes(':') ? `[${podIP}]` : podIP;
   return agentEndpointSchema.parse({
     ...{ pod, createdAt, pool: `${namespace}:${labels[POOL_LABEL]}`, revision: labels[REVISION_LABEL] },
-    url: `https://${host}:${AGENT_PORT}`,
+    url: agentUrl(podIP),
   });
 }

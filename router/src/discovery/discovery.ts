@@ -60,7 +60,6 @@ export class Discovery implements AsyncDisposable {
     this.#timer = undefined;
     if (this.#stop.signal.aborted) return;
     const agents = [...this.#pods.values()].flatMap(({ endpoint }) => endpoint ?? []);
-    // Every replica has the same first pool, which is the default one.
     this.#found(agents.sort((a, b) => compare(a.pool, b.pool) || compare(a.pod, b.pod)));
   }
 }

@@ -22,7 +22,8 @@ export async function openCgroups(
   log: Logger,
 ): Promise<Cgroups | undefined> {
   if (mode === 'None') return undefined;
-  if (mode === 'Runtime') throw refused(mode, 'this release has no way to it');
+  if (mode === 'Runtime')
+    throw refused(mode, 'this release asks no container runtime for cgroups; Delegate, Privileged and None are there');
   const delegate = mode === 'Delegate' ? delegateIn(delegation) : undefined;
   const reasons: string[] = [];
   const unique = randomBytes(4).toString('hex');

@@ -21,6 +21,7 @@ import { runRoute } from './run-route.ts';
 import { sessionRoutes } from './session-routes.ts';
 
 export function createApp(parts: {
+  pod: string;
   pool: string;
   isAuthorized: IsAuthorized;
   sessions: Sessions;
@@ -29,7 +30,7 @@ export function createApp(parts: {
   health: HealthSource;
   log: Logger;
 }): Express {
-  const { pool, isAuthorized, sessions, link, metrics, health, log } = parts;
+  const { pod, pool, isAuthorized, sessions, link, metrics, health, log } = parts;
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -53,7 +54,9 @@ export function createApp(parts: {
     next();
   });
   app.use(link.routes());
-  app.post(INTERNAL_DRAIN_PATH, (_request, response) => {
+  app.post(INTERNAL_DRAIN_PATH, (request, response) => {
+    const asked = request.query.pod;
+    if (asked !== undefined && asked !== pod) throw invalidRequest('pod', `this is the agent of ${pod}`);
     sessions.drain();
     response.json(sessions.capacity());
   });

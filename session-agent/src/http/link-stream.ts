@@ -1,6 +1,7 @@
 import {
   type Acquired,
   type AgentConfig,
+  type AgentIsolation,
   type AgentLinkMessage,
   INTERNAL_STREAM_PATH,
   type LinkSession,
@@ -14,6 +15,8 @@ import type { Sessions } from '../sessions.ts';
 
 /** Routers miss an agent after two of these. */
 const HEARTBEAT_MS = 1000;
+/** Who only counts, the operator, has a stream to every agent of the cluster, and sends nobody there: one in so many beats will do. */
+const BEATS_OF_COUNTERS = 5;
 /** Bytes that may wait for one listener. One that does not read is cut off; it comes back and gets a new snapshot. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 /** Busy sessions change state thousands of times a second; routers hear of it at most so often. */
@@ -21,6 +24,7 @@ const COALESCE_MS = 50;
 
 /** What is told of an agent beside its sessions. */
 export interface LinkFacts {
+  readonly isolation: AgentIsolation;
   acquired(): Acquired;
   failures(): readonly TemplateFailure[];
 }
@@ -34,13 +38,14 @@ export class LinkStream implements Disposable {
   readonly #listeners = new Map<Response, { sessions: boolean }>();
   readonly #dirty = new Set<Session>();
   readonly #heartbeat: NodeJS.Timeout;
+  #beats = 0;
   #flush: NodeJS.Timeout | undefined;
 
   constructor(config: AgentConfig, sessions: Sessions, facts: LinkFacts) {
     this.#config = config;
     this.#sessions = sessions;
     this.#facts = facts;
-    this.#heartbeat = setInterval(() => this.#send({ type: 'heartbeat' }), HEARTBEAT_MS);
+    this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
   }
 
   routes(): Router {
@@ -50,7 +55,9 @@ export class LinkStream implements Disposable {
       response.writeHead(200, { 'content-type': 'application/x-ndjson' });
       const { pod, pool } = this.#config;
       const sessions = withSessions ? this.#sessions.list().map(linkSession) : [];
-      response.write(line({ type: 'snapshot', pod, pool, ...this.#readiness(), sessions }));
+      const { effective, cgroups, missing } = this.#facts.isolation;
+      const isolation = { effective, cgroups, missing };
+      response.write(line({ type: 'snapshot', pod, pool, ...this.#readiness(), isolation, sessions }));
       this.#listeners.set(response, { sessions: withSessions });
       response.on('close', () => this.#listeners.delete(response));
     });
@@ -89,6 +96,11 @@ export class LinkStream implements Disposable {
     for (const listener of this.#listeners.keys()) listener.end();
   }
 
+  #beat(): void {
+    this.#beats += 1;
+    this.#send({ type: 'heartbeat' }, this.#beats % BEATS_OF_COUNTERS === 0);
+  }
+
   #later(): void {
     this.#flush ??= setTimeout(() => {
       this.#flush = undefined;
@@ -109,12 +121,12 @@ export class LinkStream implements Disposable {
     };
   }
 
-  #send(message: AgentLinkMessage): void {
+  /** @param forCounters whether who only counts is told too */
+  #send(message: AgentLinkMessage, forCounters = message.type === 'capacity'): void {
     if (this.#listeners.size === 0) return;
     const text = line(message);
-    const isOfSession = message.type === 'session' || message.type === 'session_gone';
     for (const [listener, { sessions }] of this.#listeners) {
-      if (isOfSession && !sessions) continue;
+      if (!sessions && !forCounters) continue;
       listener.write(text);
       if (listener.writableLength > MAX_WAITING_BYTES) listener.destroy();
     }

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { runRequestSchema } from '@replpool/protocol';
+import { parse, runRequestSchema, SESSION_HEADER, sessionId } from '@replpool/protocol';
 import { Router } from 'express';
 import type { Sessions } from '../sessions.ts';
 import { readBody } from './body.ts';
@@ -12,7 +12,8 @@ export function runRoute(sessions: Sessions): Router {
   router.post('/v1/run', async (request, response) => {
     const left = once(response, 'close');
     const { code, timeoutSeconds, stdin, ...create } = await readBody(request, runRequestSchema);
-    const { session } = await sessions.create(create, ownerOf(request));
+    const id = parse(sessionId.optional(), request.headers[SESSION_HEADER], SESSION_HEADER);
+    const { session } = await sessions.create({ ...create, ...(id && { id }) }, ownerOf(request));
     try {
       // Its client may have gone while the session was made.
       if (response.closed) return;

@@ -200,7 +200,9 @@ export class Launcher {
 
 /** What workers may see of the agent's environment: never its configuration, which holds the token. */
 function launcherEnvironment(): NodeJS.ProcessEnv {
-  const passed = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TZ', 'TMPDIR', 'PYTHONPATH', 'LD_LIBRARY_PATH'];
+  const locale = ['LANG', 'LC_ALL', 'LC_CTYPE', 'TZ'];
+  // The user's name, for in a pod its number is in no /etc/passwd.
+  const passed = ['PATH', 'HOME', 'USER', 'LOGNAME', 'TMPDIR', 'PYTHONPATH', 'LD_LIBRARY_PATH', ...locale];
   const env: NodeJS.ProcessEnv = { PYREPL_PROTOCOL_FDS: '3,4' };
   for (const name of passed) if (process.env[name] !== undefined) env[name] = process.env[name];
   return env;

@@ -3,6 +3,7 @@ import { resources } from '@replpool/kube';
 import { z } from 'zod';
 import { wrongUse } from '../../failure.ts';
 import type { Cluster } from '../cluster.ts';
+import { audiencesOf } from './audiences.ts';
 
 export interface IdentityOptions {
   /** A key or token that was given, whatever the kubeconfig has. */
@@ -17,7 +18,8 @@ const tokenRequest = z.object({ status: z.object({ token: z.string().min(1) }) }
 
 /**
  * What the router is told for who the caller is: what was given, a service account's token, else the kubeconfig's own bearer token, which an
- * exec plugin may have to make.
+ * exec plugin may have to make; but only where it is made out to routers too. With any other, whoever runs what is labelled as a router could
+ * be the caller at the API server.
  */
 export async function bearerToken(cluster: Cluster, options: IdentityOptions): Promise<string> {
   const { apiKey, asServiceAccount, audience } = options;
@@ -25,11 +27,15 @@ export async function bearerToken(cluster: Cluster, options: IdentityOptions): P
     if (apiKey !== undefined) throw wrongUse('give --as-service-account or a key, not both');
     return await serviceAccountToken(cluster, asServiceAccount, audience);
   }
-  const token = apiKey ?? (await ownToken(cluster));
-  if (token !== undefined) return token;
+  if (apiKey !== undefined) return apiKey;
+  const token = await ownToken(cluster);
+  if (token !== undefined && audiencesOf(token).includes(audience)) return token;
   throw wrongUse(
-    "the kubeconfig's user has no token that a router could check (a client certificate is for the API server alone)",
-    'give --as-service-account NAME, or in REPLPOOL_API_KEY a key, or a token as of `kubectl create token NAME --audience=replpool`',
+    token === undefined
+      ? "the kubeconfig's user has no token that a router could check (a client certificate is for the API server alone)"
+      : `the token of the kubeconfig's user is not made out to '${audience}', and no router is sent it`,
+    'give --as-service-account NAME, or in REPLPOOL_API_KEY a key, or a token as of `kubectl create token NAME --audience=replpool`; ' +
+      '--audience names another audience of the release',
   );
 }
 

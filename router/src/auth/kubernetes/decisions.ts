@@ -1,6 +1,7 @@
 import type { Clock } from '@replpool/kube';
 import type { Awaitable } from '../../awaitable.ts';
 import { Lru } from '../../lru.ts';
+import type { Bulkhead } from './bulkhead.ts';
 import type { Outage } from './outage.ts';
 
 /** A decision holds for so long. */
@@ -30,20 +31,24 @@ interface Held<T> {
 export class Decisions<T> {
   readonly #clock: Clock;
   readonly #outage: Outage;
+  readonly #newcomers: Bulkhead | undefined;
   readonly #yes = new Lru<Held<T>>(LIMIT);
   /** Apart, so that no flood of wrong tokens drives out the good ones. The values are when they were decided. */
   readonly #no = new Lru<number>(LIMIT);
   readonly #underWay = new Map<string, Promise<T | undefined>>();
 
-  constructor(clock: Clock, outage: Outage) {
+  /** @param newcomers what questions go through that never had a yes, where anybody may ask them */
+  constructor(clock: Clock, outage: Outage, newcomers?: Bulkhead) {
     this.#clock = clock;
     this.#outage = outage;
+    this.#newcomers = newcomers;
   }
 
   /**
    * Undefined is a no.
    * @param key names the question; no secret
-   * @throws ReplPoolError AGENT_UNAVAILABLE (by rejecting) where there is no answer, nor an earlier yes that holds
+   * @throws ReplPoolError (by rejecting) AGENT_UNAVAILABLE where there is no answer, nor an earlier yes that holds; RATE_LIMITED where too many
+   * newcomers ask
    */
   decide(key: string, ask: Question<T>): Awaitable<T | undefined> {
     const now = this.#clock.now();
@@ -53,13 +58,13 @@ export class Decisions<T> {
       if (age < REFRESH_MS) return yes.value;
       if (age < FRESH_MS || this.#outage.isOn) {
         // What it learns counts from the next call on; a failure is noted by the outage.
-        this.#ask(key, ask).catch(() => undefined);
+        this.#ask(key, ask, false).catch(() => undefined);
         return yes.value;
       }
     }
     const no = this.#no.get(key);
     if (no !== undefined && now - no < FRESH_MS) return undefined;
-    const asked = this.#ask(key, ask);
+    const asked = this.#ask(key, ask, yes === undefined);
     return yes === undefined ? asked : asked.catch(() => yes.value);
   }
 
@@ -71,16 +76,18 @@ export class Decisions<T> {
     return undefined;
   }
 
-  #ask(key: string, ask: Question<T>): Promise<T | undefined> {
+  #ask(key: string, ask: Question<T>, isNew: boolean): Promise<T | undefined> {
     const before = this.#underWay.get(key);
     if (before !== undefined) return before;
-    if (!this.#outage.mayAsk()) return Promise.reject(this.#outage.error);
-    const asked = this.#answerTo(key, ask).finally(() => this.#underWay.delete(key));
+    const asked = this.#answerTo(key, ask, isNew).finally(() => this.#underWay.delete(key));
     this.#underWay.set(key, asked);
     return asked;
   }
 
-  async #answerTo(key: string, ask: Question<T>): Promise<T | undefined> {
+  async #answerTo(key: string, ask: Question<T>, isNew: boolean): Promise<T | undefined> {
+    using _turn = isNew ? await this.#newcomers?.turn() : undefined;
+    // After the wait: those who waited for their turn while the API server went need not each find that out.
+    if (!this.#outage.mayAsk()) throw this.#outage.error;
     const askedAt = this.#clock.now();
     let answer: Yes<T> | undefined;
     try {

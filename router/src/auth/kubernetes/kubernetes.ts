@@ -3,16 +3,22 @@ import { type ApiClient, type Clock, systemClock } from '@replpool/kube';
 import { ReplPoolError } from '@replpool/protocol';
 import type { Logger } from 'pino';
 import { type Awaitable, after } from '../../awaitable.ts';
+import { MAX_SOCKETS } from '../../cluster.ts';
 import type { Authenticator } from '../authenticator.ts';
 import { bearerOf, digestOf, noToken } from '../bearer.ts';
 import type { Caller, Rights, Verb } from '../caller.ts';
 import { reviewAccess } from './access-review.ts';
+import { Bulkhead } from './bulkhead.ts';
 import { Decisions, type Yes } from './decisions.ts';
 import { Outage } from './outage.ts';
 import type { Subject } from './subject.ts';
 import { reviewToken } from './token-review.ts';
 
 const YES = { value: true } as const;
+/** Anybody can send tokens that nobody has: they get half of the connections at most, so that those who are let in never wait for theirs. */
+const NEWCOMERS_AT_ONCE = MAX_SOCKETS / 2;
+/** A router that starts knows no token; as many as this wait, which at 10 ms a review is under a second. */
+const NEWCOMERS_WAITING = 1_000;
 
 /** Mode `kubernetes`: callers by TokenReview, rights by SubjectAccessReview (docs/decisions/0014-rights-in-a-cluster.md). */
 export class KubernetesAuthenticator implements Authenticator {
@@ -26,7 +32,7 @@ export class KubernetesAuthenticator implements Authenticator {
     this.#client = client;
     this.#audiences = audiences;
     const outage = new Outage(clock, log);
-    this.#callers = new Decisions(clock, outage);
+    this.#callers = new Decisions(clock, outage, new Bulkhead(NEWCOMERS_AT_ONCE, NEWCOMERS_WAITING));
     this.#rights = new Decisions(clock, outage);
   }
 

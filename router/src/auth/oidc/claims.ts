@@ -8,8 +8,9 @@ export function callerOf(claims: JWTPayload, config: OidcConfig): Caller | ReplP
   const name = callerNameSchema.safeParse(claims[usernameClaim]);
   if (!name.success) return refused(`the token has no name in its claim ${usernameClaim}`);
   // Whoever may type an address into a form would else be its owner; the API server of Kubernetes has the same rule.
-  if (usernameClaim === 'email' && claims.email_verified === false)
-    return refused('the email of the token is not verified');
+  // Some issuers leave it out; what is neither absent nor true, such as the text "false", vouches for nothing.
+  const { email_verified: isVerified = true } = claims;
+  if (usernameClaim === 'email' && isVerified !== true) return refused('the email of the token is not verified');
   const isAdmin = groupsOf(claims[groupsClaim]).some((group) => adminGroups.includes(group));
   return { name: name.data, rights: isAdmin ? ALL : OWN };
 }

@@ -3,10 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { issueAuthority, issueLeaf, LIFETIMES } from '@replpool/operator';
 import type { TlsFiles } from '@replpool/protocol';
 import { FollowedTls, type TlsMaterial } from '@replpool/service';
-import { issueAuthority, issueLeaf } from '../src/certificates/issue.ts';
-import { LIFETIMES } from '../src/certificates/lifetimes.ts';
 
 describe('the files of a certificate', () => {
   let folder: string;

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { mock } from 'node:test';
+import { type AgentConfig, INTERNAL_STREAM_PATH, type Isolation, replPoolSpecSchema } from '@replpool/protocol';
+import express from 'express';
+import { LinkStream } from '../src/http/link-stream.ts';
+import { Sessions } from '../src/sessions.ts';
+import { python } from './python.ts';
+
+const config: AgentConfig = {
+  ...{ pool: 'default', pod: 'default-0', token: 'a token', python: python(), runDirectory: '/nowhere' },
+  listen: { host: '127.0.0.1', port: 0 },
+  spec: replPoolSpecSchema.parse({}),
+};
+const isolation: Isolation = { requested: 'None', effective: 'None', cgroups: 'none', missing: ['memory'] };
+const acquired = () => ({ hits: 0, misses: 0, counts: [] });
+
+function sessionsOfNobody(): Sessions {
+  const nothing = () => undefined;
+  const observer = { created: nothing, changed: nothing, draining: nothing, gone: nothing, executed: nothing };
+  return new Sessions(config, isolation, [], { ...observer, output: nothing, limitHit: nothing, failed: nothing });
+}
+
+/** Who listens to a stream, and how many heartbeats came. */
+class Listener {
+  beats = 0;
+  #rest = '';
+
+  static async open(port: number, query: string): Promise<Listener> {
+    const asked = request({ port, host: '127.0.0.1', path: INTERNAL_STREAM_PATH + query }).end();
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
+    const it = new Listener();
+    response.on('error', () => undefined);
+    response.on('data', (chunk: Buffer) => it.#take(chunk.toString()));
+    return it;
+  }
+
+  #take(text: string): void {
+    const lines = (this.#rest + text).split('\n');
+    this.#rest = lines.pop() ?? '';
+    this.beats += lines.filter((line) => (JSON.parse(line) as { type: string }).type === 'heartbeat').length;
+  }
+}
+
+describe('the stream of an agent', () => {
+  it('beats every second for who routes, and every five for who only counts', async () => {
+    mock.timers.enable({ apis: ['setInterval'] });
+    const sessions = sessionsOfNobody();
+    const link = new LinkStream(config, sessions, { isolation, acquired, failures: () => [] });
+    const server = express().use(link.routes()).listen(0, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      const routes = await Listener.open(port, '');
+      const counts = await Listener.open(port, '?sessions=false');
+      mock.timers.tick(10_000);
+      while (routes.beats < 10 || counts.beats < 2) await new Promise((resolve) => setImmediate(resolve));
+      assert.deepEqual([routes.beats, counts.beats], [10, 2]);
+    } finally {
+      mock.timers.reset();
+      link[Symbol.dispose]();
+      server.closeAllConnections();
+      server.close();
+      await sessions.close();
+    }
+  });
+});
