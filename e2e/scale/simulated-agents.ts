@@ -7,7 +7,8 @@ import { type AgentLinkMessage, INTERNAL_DRAIN_PATH, INTERNAL_STREAM_PATH, TLS_F
 import { PodAddresses } from './pod-addresses.ts';
 
 const PORT = 8080;
-const HEARTBEAT_MS = 1_000;
+/** As agents beat for who only counts. */
+const HEARTBEAT_MS = 5_000;
 const SLOTS = 32;
 
 /**
