@@ -51,13 +51,12 @@ export class Pools implements AsyncDisposable {
   }
 
   async scale(index: number, replicas: number): Promise<void> {
-    await kubectlWith(JSON.stringify(this.#pool(index, replicas)), 'apply', '--server-side', '-f', '-');
+    await write(this.#pool(index, replicas));
   }
 
   /** A new template: all pods of the pool are replaced. */
   async roll(index: number, revision: number): Promise<void> {
-    const pool = this.#pool(index, this.replicas, revision);
-    await kubectlWith(JSON.stringify(pool), 'apply', '--server-side', '--force-conflicts', '-f', '-');
+    await write(this.#pool(index, this.replicas, revision));
   }
 
   /** As crashes of nodes take pods away. */
@@ -103,4 +102,8 @@ export class Pools implements AsyncDisposable {
     const metadata = { name: `pool-${index}`, namespace: this.#namespaceOf(index) };
     return { apiVersion: 'replpool.dev/v1alpha1', kind: 'ReplPool', metadata, spec };
   }
+}
+
+async function write(pool: object): Promise<void> {
+  await kubectlWith(JSON.stringify(pool), 'apply', '--server-side', '--force-conflicts', '-f', '-');
 }

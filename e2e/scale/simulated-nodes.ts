@@ -25,7 +25,8 @@ export class SimulatedNodes implements AsyncDisposable {
     const tool = await run(join(import.meta.dirname, '../cluster/tool'), ['kwok']);
     const stages = join(import.meta.dirname, 'stages.yaml');
     const args = [`--manage-nodes-with-label-selector=${SIMULATED}=true`, `--cidr=${POD_CIDR}`, '--config', stages];
-    const kwok = spawn(tool.stdout.trim(), [...args, '-v', 'ERROR'], { stdio: ['ignore', 'inherit', 'inherit'] });
+    // What it says are collisions with the deletion of pods, after which it tries again.
+    const kwok = spawn(tool.stdout.trim(), args, { stdio: 'ignore' });
     const names = Array.from({ length: nodes }, (_, index) => `simulated-${index}`);
     const room = { cpu: '1000', memory: '4Ti', pods: String(podsPerNode) };
     const items = names.map((name) => ({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Session } from '@replpool/protocol';
-import { isNodeHere, killAgent } from './support/node-process.ts';
+import { killAgent, needsNodesHere } from './support/node-process.ts';
 import { type PoolPod, SMALL, type TestPool } from './support/pool.ts';
 import { withRelease } from './support/release.ts';
 import { lossOf, type RouterClient } from './support/router-client.ts';
@@ -43,7 +43,7 @@ describe('an agent that is gone without a word', function () {
 
   it('costs the sessions of its pod alone, says why, and starts again there', async function () {
     const pod = podOf(victim);
-    if (!isNodeHere(pod)) this.skip();
+    needsNodesHere(this, pod);
     const lost = victim?.id ?? '';
     await client.submit(lost, 'asks', 'input()');
     const running = lossOf(client.run(lost, 'input()', 'asks'));
@@ -76,7 +76,7 @@ describe('an agent that is gone without a word', function () {
 
   it('again and again makes the pool Degraded until it stays', async function () {
     const pod = podOf(victim);
-    if (!isNodeHere(pod)) this.skip();
+    needsNodesHere(this, pod);
     const crashing = async (): Promise<boolean> => {
       const degraded = await pool.condition('Degraded');
       return degraded?.status === 'True' && degraded.reason === 'PodsCrash';

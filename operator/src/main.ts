@@ -28,3 +28,5 @@ try {
   log.fatal({ err }, 'the operator ended');
   process.exitCode = 1;
 }
+// A parent's pipe on stdin would keep it alive.
+process.exit();
