@@ -56,4 +56,19 @@ describe('pods that fail one after the other', () => {
       '2 pods in a row failed, the last b: Evicted: The node was low on memory.; the next one is made not before 1970-01-01T00:00:10.000Z',
     );
   });
+
+  it('keep the reason of one before where the kubelet says none of the last', () => {
+    const silent = (name: string) => {
+      const it = pod(name, 'Failed');
+      return { ...it, status: { phase: 'Failed' } } as typeof it;
+    };
+    const second = streakAfter(streakAfter(undefined, failed('a'), 'r1', 0), [silent('b')], 'r1', 0);
+    assert.match(
+      streakMessage(second) ?? '',
+      /the last b: its containers ended \(one before: Evicted: The node was low on memory\.\); the next/,
+    );
+    const conditions = [{ type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet', message: 'full' }];
+    const told = streakAfter(second, [{ ...silent('c'), status: { phase: 'Failed', conditions } }], 'r1', 0);
+    assert.match(streakMessage(told) ?? '', /the last c: TerminationByKubelet: full; the next/);
+  });
 });

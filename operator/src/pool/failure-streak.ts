@@ -16,6 +16,8 @@ export interface FailureStreak {
   readonly known: ReadonlySet<string>;
   /** Which pod was the last, and why it failed. */
   readonly last: string;
+  /** The last reason that a kubelet gave: it may say of one pod that it was evicted, and of the next only that it ended. */
+  readonly reason?: string | undefined;
 }
 
 /**
@@ -32,14 +34,22 @@ export function streakAfter(
   const streak = lasts ? before : undefined;
   const failed = pods.find((pod) => hasFailed(pod) && !streak?.known.has(pod.metadata.uid));
   if (failed === undefined) return streak;
-  const { reason, message } = failed.status ?? {};
-  const why =
-    [reason, message].filter((word) => word !== undefined && word !== '').join(': ') || 'its containers ended';
+  const reason = reasonOf(failed);
   return {
     ...{ revision, at: now, count: (streak?.count ?? 0) + 1 },
     known: new Set(pods.map(({ metadata }) => metadata.uid)),
-    last: `${failed.metadata.name}: ${why}`,
+    last: `${failed.metadata.name}: ${reason ?? 'its containers ended'}`,
+    reason: reason ?? streak?.reason,
   };
+}
+
+function reasonOf({ status }: PodObject): string | undefined {
+  const { reason, message, conditions = [] } = status ?? {};
+  const said = [reason, message].filter((word) => word !== undefined && word !== '').join(': ');
+  if (said !== '') return said;
+  // Who ends a pod from outside says so here too.
+  const disrupted = conditions.find(({ type, status: is }) => type === 'DisruptionTarget' && is === 'True');
+  return disrupted && [disrupted.reason, disrupted.message].filter((word) => word !== undefined).join(': ');
 }
 
 /** One that was deleted ended because it was told to. */
@@ -55,9 +65,10 @@ export function heldUntil({ count, at }: FailureStreak): number {
 /** What a condition says of it; undefined of a single failure. */
 export function streakMessage(streak: FailureStreak | undefined): string | undefined {
   if (streak === undefined || streak.count < 2) return undefined;
-  const { count, last } = streak;
+  const { count, last, reason } = streak;
   const next = new Date(heldUntil(streak)).toISOString();
-  return `${count} pods in a row failed, the last ${last}; the next one is made not before ${next}`;
+  const earlier = reason === undefined || last.endsWith(reason) ? '' : ` (one before: ${reason})`;
+  return `${count} pods in a row failed, the last ${last}${earlier}; the next one is made not before ${next}`;
 }
 
 /** When the streak is forgotten unless it goes on, in milliseconds since the epoch. */
