@@ -24,7 +24,10 @@ export class SimulatedNodes implements AsyncDisposable {
   static async start(nodes: number, podsPerNode: number): Promise<SimulatedNodes> {
     const tool = await run(join(import.meta.dirname, '../cluster/tool'), ['kwok']);
     const stages = join(import.meta.dirname, 'stages.yaml');
-    const args = [`--manage-nodes-with-label-selector=${SIMULATED}=true`, `--cidr=${POD_CIDR}`, '--config', stages];
+    // Without a Lease that is renewed nobody takes a node for alive.
+    const lease = ['--node-lease-duration-seconds', '10'];
+    const manages = `--manage-nodes-with-label-selector=${SIMULATED}=true`;
+    const args = [manages, `--cidr=${POD_CIDR}`, '--config', stages, ...lease];
     // What it says are collisions with the deletion of pods, after which it tries again.
     const kwok = spawn(tool.stdout.trim(), args, { stdio: 'ignore' });
     const names = Array.from({ length: nodes }, (_, index) => `simulated-${index}`);
