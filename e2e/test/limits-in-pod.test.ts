@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Execution, ReplPoolSpecInput, Session } from '@replpool/protocol';
+import { DAEMON, FORK_BOMB } from '../../session-agent/test/unruly-code.ts';
 import { kubectl } from './support/kubectl.ts';
 import { type PoolPod, SMALL, type TestPool } from './support/pool.ts';
 import { inProcess, withRelease } from './support/release.ts';
@@ -13,25 +14,6 @@ const withCgroups = (cgroups: 'Delegate' | 'Privileged' | 'None'): ReplPoolSpecI
   update: { drainSeconds: 1 },
 });
 
-/** A child that nothing leads back to its session: a session, a parent and an environment of its own. Its result is the child's pid. */
-const DAEMON = `
-import os
-reader, writer = os.pipe()
-if os.fork() == 0:
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    os.write(writer, str(os.getpid()).encode())
-    os.execve('/bin/sleep', ['sleep', '3600'], {})
-int(os.read(reader, 32))
-`;
-const FORK_BOMB = `
-import os, time
-for _ in range(200):
-    if os.fork() == 0:
-        time.sleep(3600)
-        os._exit(0)
-`;
 const BUSY = `
 import time
 start, end = time.monotonic(), time.process_time() + 1

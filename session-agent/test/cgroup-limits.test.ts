@@ -8,31 +8,11 @@ import { keyedNumber } from '../src/cgroup/cgroup-file.ts';
 import { askForCgroup } from '../src/cgroup/delegation.ts';
 import { AgentProcess } from './agent-process.ts';
 import { PodCgroup } from './pod-cgroup.ts';
+import { DAEMON, FORK_BOMB } from './unruly-code.ts';
 import { userPython } from './user-python.ts';
 
 /** A user without rights. */
 const NOBODY = 65_534;
-
-const FORK_BOMB = `
-import os, time
-for _ in range(200):
-    if os.fork() == 0:
-        time.sleep(3600)
-        os._exit(0)
-`;
-
-/** A child that nothing leads back to its session: a session, a parent and an environment of its own. Its result is the child's pid. */
-const DAEMON = `
-import os
-reader, writer = os.pipe()
-if os.fork() == 0:
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    os.write(writer, str(os.getpid()).encode())
-    os.execve('/bin/sleep', ['sleep', '3600'], {})
-int(os.read(reader, 32))
-`;
 
 const BUSY = `
 import time
