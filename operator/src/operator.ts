@@ -118,11 +118,12 @@ async function reconcileAll(parts: OperatorParts, signal: AbortSignal): Promise<
     pools: () => [...pools.values()].filter(({ deleting }) => !deleting),
   });
   using _expiries = observeExpiry(registry, () => certificates.expiries());
-  using agents = new Agents(log, certificates, (uid) => {
+  const changed = (uid: string): void => {
     const key = byPool.poolOf(uid);
     // Counters change all the time; a status is fresh within seconds all the same.
     if (key !== undefined) queue.addAfter(key, LOAD_MS);
-  });
+  };
+  using agents = new Agents({ log, tls: certificates, changed });
   const pods = new Collection<PodObject>({
     ...{ ...watched, resource: resources.pods, labelSelector: POOL_LABEL, parse: toPodObject },
     handlers: {

@@ -6,7 +6,7 @@ import { type AgentEndpoint, type AgentLinkMessage, INTERNAL_DRAIN_PATH } from '
 import type { TlsSource } from '@replpool/service';
 import { pino } from 'pino';
 import { until } from '../../kube/test/fake-api-server.ts';
-import { Agents } from '../src/agents/agents.ts';
+import { Agents, type AgentsOptions } from '../src/agents/agents.ts';
 
 const UID = 'u-1';
 const me = { pod: 'data-1', pool: 'team:data' };
@@ -25,7 +25,7 @@ const noTls: TlsSource = {
 };
 
 /** What answers at the address of an agent, and says what a test lets it say. */
-async function start() {
+async function start(bounds: Pick<AgentsOptions, 'streams' | 'asksPerSecond'> = {}) {
   const streams: ServerResponse[] = [];
   const orders: string[] = [];
   /** What orders to drain wait for before they are answered. */
@@ -45,13 +45,14 @@ async function start() {
   let changes = 0;
   const warned: string[] = [];
   const log = pino({ level: 'warn' }, { write: (line) => warned.push(line) });
-  const agents = new Agents(log, noTls, () => {
+  const changed = () => {
     changes += 1;
-  });
+  };
+  const agents = new Agents({ log, tls: noTls, changed, ...bounds });
   const { port } = server.address() as AddressInfo;
-  const listen = (pod = me.pod) => {
-    const endpoint: AgentEndpoint = { ...me, pod, url: `http://127.0.0.1:${port}` };
-    agents.listen(UID, endpoint);
+  const listen = (pod = me.pod, { uid = UID, isNeeded = false, host = '127.0.0.1' } = {}) => {
+    const endpoint: AgentEndpoint = { ...me, pod, url: `http://${host}:${port}` };
+    agents.listen(uid, endpoint, isNeeded);
   };
   const say = (message: AgentLinkMessage) => streams.at(-1)?.write(`${JSON.stringify(message)}\n`);
   const close = async () => {
@@ -96,6 +97,75 @@ describe('the agents that the operator hears', () => {
       assert.equal(it.changes(), before + 1);
     });
   }
+
+  it('are awaited until they say something, and again when they are not heard any more', async () => {
+    await using it = await start();
+    it.listen();
+    assert.ok(it.agents.isAwaited(UID));
+    await until(() => it.streams.length === 1);
+    const before = it.changes();
+    it.say(snapshotOf(me, 3));
+    await until(() => !it.agents.isAwaited(UID));
+    assert.equal(it.changes(), before + 1);
+    it.streams[0]?.destroy();
+    await until(() => it.agents.isAwaited(UID));
+    assert.equal(it.agents.loadOf(UID), undefined);
+  });
+
+  describe('where there are more than streams may be', () => {
+    /** The streams and questions that have not ended, by the name that they asked for. */
+    const open = (streams: readonly ServerResponse[]) =>
+      streams.filter(({ closed }) => !closed).map(({ req }) => req.headers.host?.split(':')[0]);
+    const answer = (streams: readonly ServerResponse[], message: AgentLinkMessage) =>
+      streams
+        .filter(({ closed }) => !closed)
+        .at(-1)
+        ?.write(`${JSON.stringify(message)}\n`);
+
+    it('are asked in turn, and have the load that they answer', async () => {
+      await using it = await start({ streams: 0 });
+      it.listen();
+      await until(() => it.streams.length === 1);
+      it.say(snapshotOf(me, 2));
+      await until(() => it.agents.loadOf(UID)?.sessions === 2);
+      assert.ok(!it.agents.isAwaited(UID));
+      await until(() => open(it.streams).length === 0);
+    });
+
+    it('have no load where they do not answer, nor where another pod does', async () => {
+      await using it = await start({ streams: 0 });
+      it.listen();
+      await until(() => it.streams.length === 1);
+      it.say(snapshotOf({ ...me, pod: 'data-2' }, 2));
+      await until(() => it.warned.length === 1);
+      assert.equal(it.agents.loadOf(UID), undefined);
+      assert.match(it.warned[0] ?? '', /another pod answers/);
+    });
+
+    it('have a stream where they are needed, in place of one that is not', async () => {
+      await using it = await start({ streams: 1, asksPerSecond: 1 });
+      it.listen(me.pod, { uid: 'u-1', host: '127.0.0.1' });
+      await until(() => open(it.streams).join() === '127.0.0.1');
+      answer(it.streams, snapshotOf(me, 1));
+      await until(() => !it.agents.isAwaited('u-1'));
+      it.listen('data-2', { uid: 'u-2', host: 'localhost', isNeeded: true });
+      await until(() => open(it.streams).join() === 'localhost');
+      assert.ok(it.agents.isAwaited('u-2'));
+      answer(it.streams, snapshotOf({ ...me, pod: 'data-2' }, 4));
+      await until(() => it.agents.loadOf('u-2')?.sessions === 4);
+      assert.equal(it.agents.loadOf('u-1')?.sessions, 1, 'it said so last');
+      // What it said before is old for who has to choose.
+      it.listen(me.pod, { uid: 'u-1', host: '127.0.0.1', isNeeded: true });
+      assert.ok(it.agents.isAwaited('u-1'));
+      assert.deepEqual(open(it.streams), ['localhost'], 'both are needed, and one stream may be');
+      await until(() => open(it.streams).includes('127.0.0.1'));
+      answer(it.streams, snapshotOf(me, 7));
+      await until(() => it.agents.loadOf('u-1')?.sessions === 7 && !it.agents.isAwaited('u-1'));
+      it.agents.forget('u-2');
+      it.listen(me.pod, { uid: 'u-1', host: '127.0.0.1', isNeeded: true });
+      await until(() => open(it.streams).join() === '127.0.0.1');
+    });
+  });
 
   it('are told to drain by the name of their pod, which no other follows', async () => {
     await using it = await start();

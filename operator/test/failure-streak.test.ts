@@ -57,18 +57,15 @@ describe('pods that fail one after the other', () => {
     );
   });
 
-  it('keep the reason of one before where the kubelet says none of the last', () => {
-    const silent = (name: string) => {
-      const it = pod(name, 'Failed');
-      return { ...it, status: { phase: 'Failed' } } as typeof it;
-    };
-    const second = streakAfter(streakAfter(undefined, failed('a'), 'r1', 0), [silent('b')], 'r1', 0);
-    assert.match(
-      streakMessage(second) ?? '',
-      /the last b: its containers ended \(one before: Evicted: The node was low on memory\.\); the next/,
-    );
+  it('are told as ended where nothing says why, and as who ends a pod from outside says in its conditions', () => {
+    const ended = (name: string, status: object = {}) => ({
+      ...pod(name, 'Failed'),
+      status: { phase: 'Failed', ...status },
+    });
+    const second = streakAfter(streakAfter(undefined, failed('a'), 'r1', 0), [ended('b')], 'r1', 0);
+    assert.match(streakMessage(second) ?? '', /the last b: its containers ended; the next/);
     const conditions = [{ type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet', message: 'full' }];
-    const told = streakAfter(second, [{ ...silent('c'), status: { phase: 'Failed', conditions } }], 'r1', 0);
+    const told = streakAfter(second, [ended('c', { conditions })], 'r1', 0);
     assert.match(streakMessage(told) ?? '', /the last c: TerminationByKubelet: full; the next/);
   });
 });

@@ -45,6 +45,28 @@ describe('the plan of a pool', () => {
     assert.deepEqual(names(plan([busy, unknown], { ...wanted, replicas: 1 }, NOW).drain), [busy.name]);
   });
 
+  it('waits for agents that may still say that they are idle or busy, and takes meanwhile only those who serve nobody', () => {
+    const awaited = pod({ load: undefined, isAwaited: true });
+    const before = pod({ load: loadOf(0), isAwaited: true });
+    const used = pod({ load: loadOf(1) });
+    const one = { ...wanted, replicas: 1 };
+    assert.deepEqual(plan([awaited, before, used], one, NOW).drain, []);
+    const idle = pod();
+    assert.deepEqual(names(plan([awaited, used, idle], one, NOW).drain), [idle.name]);
+    const pending = pod({ phase: 'pending', load: undefined, isAwaited: true });
+    assert.deepEqual(names(plan([pending, awaited, used], one, NOW).delete), [pending.name]);
+    const silent = [awaited, before].map((each) => ({ ...each, load: undefined, isAwaited: false }));
+    assert.deepEqual(names(plan([...silent, used], one, NOW).drain), [used.name, silent[1]?.name]);
+  });
+
+  it('waits in an update for the old pods alone', () => {
+    const old = pod({ revision: 'old', load: loadOf(1) });
+    const starting = pod({ phase: 'unready', load: undefined, isAwaited: true });
+    assert.deepEqual(names(plan([old, pod(), starting], wanted, NOW).drain), [old.name]);
+    const unheard = pod({ revision: 'old', load: undefined, isAwaited: true });
+    assert.deepEqual(plan([old, unheard, pod()], wanted, NOW).drain, []);
+  });
+
   it('deletes a surplus pod that never served at once', () => {
     const pending = pod({ phase: 'pending', load: undefined });
     const { drain, delete: gone } = plan([pod(), pod(), pending], wanted, NOW);
@@ -120,6 +142,7 @@ describe('the plan of a pool', () => {
       revision: fc.constantFrom('old', 'new'),
       phase: fc.constantFrom('pending', 'unready', 'ready', 'draining', 'failed', 'terminating'),
       load: fc.option(anyLoad, { nil: undefined }),
+      isAwaited: fc.boolean(),
       drainsUntil: fc.integer({ min: NOW - 5, max: NOW + 5 }),
     })
     // Where no agent runs, none says anything.
@@ -175,6 +198,18 @@ describe('the plan of a pool', () => {
     });
   });
 
+  it('never drains a pod that may have a session while one of its revision may still say that it has none', () => {
+    always((pods, _it, { drain }) => {
+      for (const each of drain.filter(({ load, isAwaited }) => load?.sessions !== 0 || isAwaited)) {
+        const awaited = pods.filter(
+          ({ phase, revision, isAwaited }) =>
+            (phase === 'ready' || phase === 'unready') && revision === each.revision && isAwaited,
+        );
+        assert.deepEqual(names(awaited), []);
+      }
+    });
+  });
+
   it('never drains or deletes a pod twice, nor one that ends anyway', () => {
     always((_pods, _it, { drain, delete: gone }) => {
       assert.equal(new Set([...drain, ...gone]).size, drain.length + gone.length);
@@ -200,7 +235,9 @@ describe('the plan of a pool', () => {
                 : each,
             )
             .map((each) => (each.phase === 'draining' ? { ...each, drainsUntil: NOW } : each))
-            .map((each) => (drained.has(each) ? { ...each, phase: 'draining' as const, drainsUntil: NOW + 1 } : each));
+            .map((each) => (drained.has(each) ? { ...each, phase: 'draining' as const, drainsUntil: NOW + 1 } : each))
+            // And nobody is awaited for ever.
+            .map((each) => ({ ...each, isAwaited: false }));
           pods.push(...Array.from({ length: next.create }, () => pod({ phase: 'pending', load: undefined })));
         }
         assert.deepEqual(

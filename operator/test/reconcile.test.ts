@@ -41,9 +41,14 @@ async function start(written: ReplPoolSpecInput = {}) {
   const expectations = new Expectations(clock);
   const drained: string[] = [];
   const loads = new Map<string, PodLoad>();
+  const awaited = new Set<string>();
+  const needed = new Map<string, boolean>();
   const agents = {
-    listen: () => undefined,
+    listen: (uid: string, _endpoint: unknown, isNeeded: boolean) => {
+      needed.set(uid, isNeeded);
+    },
     loadOf: (uid: string) => loads.get(uid),
+    isAwaited: (uid: string) => awaited.has(uid),
     saidOf: () => ({ failures: [] }),
     drain: (uid: string) => {
       drained.push(uid);
@@ -61,7 +66,7 @@ async function start(written: ReplPoolSpecInput = {}) {
   });
   const { signal } = new AbortController();
   return {
-    ...{ api, clock, events, told, reasons, drained, loads },
+    ...{ api, clock, events, told, reasons, drained, loads, awaited, needed },
     look: () => reconciler.reconcile(KEY, signal),
     /** A condition of the last status, as `True Reason`. */
     said: (type: string) => {
@@ -172,6 +177,28 @@ describe('one look at a pool', () => {
     assert.equal(it.said('CapacityLimited'), 'False RoomLeft');
   });
 
+  it('tells of a pod that ended without a reason what the kubelet told in an event, and replaces it where events cannot be read', async () => {
+    await using it = await start({ replicas: 1 });
+    const ended = { phase: 'Succeeded' };
+    let asked = '';
+    const serve = it.api.server.answer;
+    let events: Answered = refused(403, 'Forbidden', 'events are not for you');
+    it.api.server.answer = (url, request, body) => {
+      if (request.method !== 'GET' || !url.pathname.endsWith('/events')) return serve(url, request, body);
+      asked = url.searchParams.get('fieldSelector') ?? '';
+      return events;
+    };
+    it.podIs(ended, {}, 'data-1');
+    await it.look();
+    assert.equal(it.made(), 1);
+    events = { body: { metadata: { resourceVersion: '1' }, items: [{ note: 'it used too much' }] } };
+    const uid = it.podIs(ended, {}, 'data-2');
+    await it.look();
+    assert.equal(asked, `regarding.uid=${uid},reason=Evicted`);
+    const { message = '' } = it.told.at(-1)?.conditions?.find(({ type }) => type === 'Degraded') ?? {};
+    assert.match(message, /the last data-2: Evicted: it used too much;/);
+  });
+
   it('spares a pod that was pending when the watch told of it and may have sessions by now', async () => {
     await using it = await start({ replicas: 0 });
     it.podIs({ phase: 'Pending' });
@@ -196,6 +223,41 @@ describe('one look at a pool', () => {
     assert.deepEqual(it.drained, [uid]);
     const annotations = it.api.get(`${PODS}/data-1`)?.metadata.annotations;
     assert.deepEqual(annotations, { [DRAIN_UNTIL_ANNOTATION]: '2026-01-01T00:01:00.000Z' });
+  });
+
+  it('drains nobody by what an agent said before it was asked anew', async () => {
+    await using it = await start({ replicas: 0 });
+    const uid = it.podIs(ready);
+    it.loads.set(uid, idle);
+    it.awaited.add(uid);
+    await it.look();
+    assert.deepEqual(it.drained, []);
+    it.awaited.clear();
+    await it.look();
+    assert.deepEqual(it.drained, [uid]);
+  });
+
+  it('needs what agents say where pods come or go, and not where all is as it should be', async () => {
+    await using it = await start({ replicas: 1 });
+    const at = { ...ready, podIP: '127.0.0.1' };
+    const needed = async (spec: ReplPoolSpecInput) => {
+      it.write(spec);
+      const uid = it.podIs(at);
+      await it.look();
+      return it.needed.get(uid);
+    };
+    assert.equal(await needed({ replicas: 1 }), false);
+    assert.equal(await needed({ replicas: 2 }), true);
+    assert.equal(await needed({ autoscaling: { minReplicas: 1, maxReplicas: 1 } }), true);
+    const uid = it.podIs({ ...at, conditions: [] });
+    it.write({ replicas: 1 });
+    await it.look();
+    assert.equal(it.needed.get(uid), true);
+    it.podIs(at);
+    // Of another revision now than the pod.
+    it.write({ replicas: 1, runtime: { warmupCode: 'import json' } });
+    await it.look();
+    assert.equal(it.needed.get(uid), true);
   });
 
   it('tells an agent whose order was written down by an operator that went before it could', async () => {

@@ -139,8 +139,11 @@ function podOf(status: object, metadata: object = {}): PodObject {
 
 const ready = { conditions: [{ type: 'Ready', status: 'True' }], phase: 'Running' };
 
+/** Agents of which none was ever heard, nor is expected to be. */
+const NOBODY = { loadOf: () => undefined, isAwaited: () => false };
+
 describe('a pod as the planner sees it', () => {
-  const phase = (status: object, metadata: object = {}) => viewOf(podOf(status, metadata), () => undefined).phase;
+  const phase = (status: object, metadata: object = {}) => viewOf(podOf(status, metadata), NOBODY).phase;
 
   const running = [{ name: 'agent', ready: false, restartCount: 0, state: { running: {} } }];
 
@@ -159,19 +162,19 @@ describe('a pod as the planner sees it', () => {
   it('has no load where its agent was not heard', () => {
     const pod = podOf(ready);
     const load = { sessions: 1, busy: 0, warm: 0, draining: false };
-    assert.equal(viewOf(pod, () => undefined).load, undefined);
-    assert.deepEqual(viewOf(pod, () => load).load, load);
+    assert.equal(viewOf(pod, NOBODY).load, undefined);
+    assert.deepEqual(viewOf(pod, { ...NOBODY, loadOf: () => load }).load, load);
   });
 
   it('drains to an end though nobody can read the end that was written on it', () => {
-    const view = viewOf(podOf(ready, { annotations: { [DRAIN_UNTIL_ANNOTATION]: 'soon' } }), () => undefined);
+    const view = viewOf(podOf(ready, { annotations: { [DRAIN_UNTIL_ANNOTATION]: 'soon' } }), NOBODY);
     assert.deepEqual([view.phase, view.drainsUntil], ['draining', 0]);
   });
 
   it('has nobody left where it drains and its agent ended', () => {
     const annotations = { [DRAIN_UNTIL_ANNOTATION]: '2026-01-01T00:00:00Z' };
     const unheard = (containerStatuses: object[]) =>
-      viewOf(podOf({ phase: 'Running', containerStatuses }, { annotations }), () => undefined).load;
+      viewOf(podOf({ phase: 'Running', containerStatuses }, { annotations }), NOBODY).load;
     assert.equal(unheard(running), undefined);
     const nobody = { sessions: 0, busy: 0, warm: 0, draining: true };
     assert.deepEqual(unheard([{ ...running[0], state: { waiting: { reason: 'CrashLoopBackOff' } } }]), nobody);

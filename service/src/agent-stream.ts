@@ -27,8 +27,10 @@ interface Bounds {
 
 /** A snapshot of 10,000 sessions fits; and that 500 of them change their state each time an agent tells of them, 20 times a second. */
 const WITH_SESSIONS: Bounds = { longest: 16 * 1024 * 1024, rate: { perSecond: 10_000, burst: 100_000 } };
-/** Counters come 20 times a second at most, and with them what fails: 64 templates, 500 characters each, every one escaped at worst. */
-const COUNTERS: Bounds = { longest: 256 * 1024, rate: { perSecond: 500, burst: 5_000 } };
+/** Counters and with them what fails: 64 templates, 500 characters each, every one escaped at worst. In characters. */
+export const LONGEST_COUNTERS = 256 * 1024;
+/** They come once a second, and when an agent's readiness changes. */
+const COUNTERS: Bounds = { longest: LONGEST_COUNTERS, rate: { perSecond: 500, burst: 5_000 } };
 
 /** The agent says what cannot be used, or too much. */
 class ProtocolError extends Error {

@@ -1,5 +1,5 @@
 export { type AgentTlsOptions, agentTlsOptions, requestAgent } from './agent-request.ts';
-export { AgentStream, type StreamListener, type StreamOptions } from './agent-stream.ts';
+export { AgentStream, LONGEST_COUNTERS, type StreamListener, type StreamOptions } from './agent-stream.ts';
 export { type Backoff, backoffMs } from './backoff.ts';
 export { type Expiry, expiryOf, observeExpiry } from './certificate-expiry.ts';
 export { closeServer } from './close-server.ts';
@@ -8,6 +8,7 @@ export { followTls } from './follow-tls.ts';
 export { Followed, type FollowedOptions } from './followed.ts';
 export { type HealthServer, type HealthSource, serveHealth } from './health.ts';
 export { announcedTooLarge, BODY_LIMIT, bodyTooLarge, readBytes, readJson } from './json-body.ts';
+export { Lines } from './lines.ts';
 export { listen, REQUEST_TIMEOUT_MS } from './listen.ts';
 export { findPool, isPool, poolsNamed, summarizePools } from './pools.ts';
 export { refuseUpgrade, sendProblem, toReplPoolError } from './problem.ts';

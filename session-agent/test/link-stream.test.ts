@@ -26,6 +26,7 @@ function sessionsOfNobody(): Sessions {
 /** Who listens to a stream, and how many heartbeats came. */
 class Listener {
   beats = 0;
+  told = 0;
   #rest = '';
 
   static async open(port: number, query: string): Promise<Listener> {
@@ -40,11 +41,43 @@ class Listener {
   #take(text: string): void {
     const lines = (this.#rest + text).split('\n');
     this.#rest = lines.pop() ?? '';
-    this.beats += lines.filter((line) => (JSON.parse(line) as { type: string }).type === 'heartbeat').length;
+    const types = lines.map((line) => (JSON.parse(line) as { type: string }).type);
+    this.beats += types.filter((type) => type === 'heartbeat').length;
+    this.told += types.filter((type) => type === 'capacity').length;
   }
 }
 
 describe('the stream of an agent', () => {
+  it('tells who only counts of a change as soon as who routes, and of the next not within a second', async () => {
+    const sessions = sessionsOfNobody();
+    const link = new LinkStream(config, sessions, { isolation, acquired, failures: () => [] });
+    const server = express().use(link.routes()).listen(0, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      const routes = await Listener.open(port, '');
+      const counts = await Listener.open(port, '?sessions=false');
+      mock.timers.enable({ apis: ['setTimeout'] });
+      const heard = async (ms: number, expected: [number, number]) => {
+        link.capacityChanged();
+        mock.timers.tick(ms);
+        while (routes.told < expected[0] || counts.told < expected[1]) await new Promise((done) => setImmediate(done));
+        assert.deepEqual([routes.told, counts.told], expected);
+      };
+      await heard(50, [1, 1]);
+      for (let told = 2; told < 10; told += 1) await heard(50, [told, 1]);
+      await heard(1000, [10, 2]);
+      link.readinessChanged();
+      while (counts.told < 3) await new Promise((done) => setImmediate(done));
+    } finally {
+      mock.timers.reset();
+      link[Symbol.dispose]();
+      server.closeAllConnections();
+      server.close();
+      await sessions.close();
+    }
+  });
+
   it('beats every second for who routes, and every five for who only counts', async () => {
     mock.timers.enable({ apis: ['setInterval'] });
     const sessions = sessionsOfNobody();

@@ -14,10 +14,9 @@ export interface FailureStreak {
   readonly at: number;
   /** The pods that there were then: that they fail too says nothing of their replacements. */
   readonly known: ReadonlySet<string>;
-  /** Which pod was the last, and why it failed. */
-  readonly last: string;
-  /** The last reason that a kubelet gave: it may say of one pod that it was evicted, and of the next only that it ended. */
-  readonly reason?: string | undefined;
+  readonly last: { readonly name: string; readonly uid: string };
+  /** Why the last one failed, as its status says; undefined where that says nothing. */
+  readonly reason: string | undefined;
 }
 
 /**
@@ -34,12 +33,11 @@ export function streakAfter(
   const streak = lasts ? before : undefined;
   const failed = pods.find((pod) => hasFailed(pod) && !streak?.known.has(pod.metadata.uid));
   if (failed === undefined) return streak;
-  const reason = reasonOf(failed);
   return {
     ...{ revision, at: now, count: (streak?.count ?? 0) + 1 },
     known: new Set(pods.map(({ metadata }) => metadata.uid)),
-    last: `${failed.metadata.name}: ${reason ?? 'its containers ended'}`,
-    reason: reason ?? streak?.reason,
+    last: failed.metadata,
+    reason: reasonOf(failed),
   };
 }
 
@@ -65,10 +63,9 @@ export function heldUntil({ count, at }: FailureStreak): number {
 /** What a condition says of it; undefined of a single failure. */
 export function streakMessage(streak: FailureStreak | undefined): string | undefined {
   if (streak === undefined || streak.count < 2) return undefined;
-  const { count, last, reason } = streak;
+  const { count, last, reason = 'its containers ended' } = streak;
   const next = new Date(heldUntil(streak)).toISOString();
-  const earlier = reason === undefined || last.endsWith(reason) ? '' : ` (one before: ${reason})`;
-  return `${count} pods in a row failed, the last ${last}${earlier}; the next one is made not before ${next}`;
+  return `${count} pods in a row failed, the last ${last.name}: ${reason}; the next one is made not before ${next}`;
 }
 
 /** When the streak is forgotten unless it goes on, in milliseconds since the epoch. */

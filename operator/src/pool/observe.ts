@@ -1,15 +1,16 @@
 import { drainsUntil, REVISION_LABEL } from '@replpool/protocol';
+import type { Agents } from '../agents/agents.ts';
 import { hasEnded, type PodObject } from './pod-object.ts';
 import type { PodLoad, PodView } from './pod-view.ts';
 
-/** What an agent says of itself, by the uid of its pod; undefined where it cannot be reached. */
-export type LoadOf = (uid: string) => PodLoad | undefined;
+/** What agents say of themselves, by the uids of their pods. */
+export type Loads = Pick<Agents, 'loadOf' | 'isAwaited'>;
 
 /** What a drained agent that ended would say: that it may start again gives nobody their session back. */
 const NOBODY: PodLoad = { sessions: 0, busy: 0, warm: 0, draining: true };
 
 /** A pod of the API server as the planner sees it. */
-export function viewOf(pod: PodObject, loadOf: LoadOf): PodView {
+export function viewOf(pod: PodObject, agents: Loads): PodView {
   const { metadata } = pod;
   const { name, uid, labels, annotations, creationTimestamp } = metadata;
   const until = drainsUntil(annotations);
@@ -20,7 +21,8 @@ export function viewOf(pod: PodObject, loadOf: LoadOf): PodView {
     revision: labels?.[REVISION_LABEL] ?? '',
     createdAt: creationTimestamp === undefined ? 0 : Date.parse(creationTimestamp),
     phase,
-    load: phase === 'draining' && !isRunning(pod) ? NOBODY : loadOf(uid),
+    load: phase === 'draining' && !isRunning(pod) ? NOBODY : agents.loadOf(uid),
+    isAwaited: agents.isAwaited(uid),
     ...(until !== undefined && { drainsUntil: until }),
   };
 }
@@ -30,7 +32,8 @@ export function isDraining({ metadata }: PodObject): boolean {
   return drainsUntil(metadata.annotations) !== undefined && metadata.deletionTimestamp === undefined;
 }
 
-function phaseOf(pod: PodObject): PodView['phase'] {
+/** What the API server shows of it alone. */
+export function phaseOf(pod: PodObject): PodView['phase'] {
   const { metadata, status } = pod;
   if (metadata.deletionTimestamp !== undefined) return 'terminating';
   if (hasEnded(pod)) return 'failed';

@@ -33,13 +33,13 @@ export function plan(pods: readonly PodView[], wanted: Wanted, now: number): Pla
   const old = serving.filter((pod) => pod.revision !== wanted.revision);
   const surplus = surplusOf(current, wanted.replicas);
   const staying = current.filter((pod) => !surplus.includes(pod));
-  const leaving = [...surplus, ...replacedBy(staying, old, replaced.length, wanted)];
+  const chosen = [...known(surplus, current), ...known(replacedBy(staying, old, replaced.length, wanted), old)];
   return {
     create: toCreate(current.length, serving.length + replaced.length, wanted),
-    drain: leaving.filter((pod) => pod.phase !== 'pending'),
+    drain: chosen.filter((pod) => pod.phase !== 'pending'),
     delete: [
       ...pods.filter((pod) => pod.phase === 'failed'),
-      ...leaving.filter((pod) => pod.phase === 'pending'),
+      ...chosen.filter((pod) => pod.phase === 'pending'),
       ...draining.filter((pod) => isDrained(pod, now)),
     ],
   };
@@ -67,6 +67,19 @@ function surplusOf(current: readonly PodView[], replicas: number): PodView[] {
       spare -= 1;
       return spare >= 0;
     });
+}
+
+/**
+ * Those whose choice no word of an agent could change. An operator that has just begun to listen knows of none whether it is busy, and would
+ * take any: as long as one of the candidates may still say what its load is, only those go who serve nobody.
+ */
+function known(chosen: readonly PodView[], candidates: readonly PodView[]): readonly PodView[] {
+  const isOpen = candidates.some(({ phase, isAwaited }) => phase !== 'pending' && isAwaited);
+  return isOpen ? chosen.filter(servesNobody) : chosen;
+}
+
+function servesNobody({ phase, load, isAwaited }: PodView): boolean {
+  return phase === 'pending' || (load?.sessions === 0 && !isAwaited);
 }
 
 /** Which old pods are to go: those that serve nobody at once, others as far as enough are ready without them. */

@@ -17,6 +17,8 @@ export interface PodView {
   readonly phase: 'pending' | 'unready' | 'ready' | 'draining' | 'failed' | 'terminating';
   /** Its sessions, as its agent said last; undefined where the agent cannot be asked, which counts as busy. */
   readonly load: PodLoad | undefined;
+  /** Its agent is asked what its load is, and may say so in a moment. */
+  readonly isAwaited?: boolean;
   /** When its drain ends, in milliseconds since the epoch; only of a draining pod. */
   readonly drainsUntil?: number;
 }

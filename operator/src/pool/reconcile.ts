@@ -7,7 +7,9 @@ import { type ActParts, act, type Looked } from './act.ts';
 import { agentEndpoint } from './agent-endpoint.ts';
 import type { Refused } from './create-pods.ts';
 import { enforcedByAll } from './enforced.ts';
+import { evictionOf } from './eviction.ts';
 import { type FailureStreak, streakAfter, streakMessage } from './failure-streak.ts';
+import { isMoving } from './moving.ts';
 import { isPassing } from './passing.ts';
 import type { PodObject } from './pod-object.ts';
 import type { PoolObject } from './pool-object.ts';
@@ -21,7 +23,7 @@ import { wakeUpMs } from './wake-up.ts';
 
 export interface ReconcilerOptions extends ActParts {
   readonly clock: Clock;
-  readonly agents: Pick<Agents, 'listen' | 'loadOf' | 'saidOf' | 'drain'>;
+  readonly agents: Pick<Agents, 'listen' | 'loadOf' | 'isAwaited' | 'saidOf' | 'drain'>;
   pool(key: string): PoolObject | undefined;
   podsOf(pool: PoolObject): readonly PodObject[];
 }
@@ -57,9 +59,9 @@ export class Reconciler {
     const { agents, expectations, settings, clock, wallClock } = this.#options;
     const revision = revisionOf(pool, settings);
     const objects = this.#options.podsOf(pool);
-    this.#listen(pool, objects);
-    const seen = viewsOf(key, objects, (uid) => agents.loadOf(uid), expectations);
-    const streak = this.#streak(key, objects, revision);
+    this.#listen(pool, objects, isMoving(pool.spec, objects, revision));
+    const seen = viewsOf(key, objects, agents, expectations);
+    const streak = await this.#streak(key, pool, objects, revision, signal);
     const wanted = this.#replicas.wanted(key, pool.spec, seen, clock.now());
     const looked = { revision, replicas: wanted.replicas, objects, seen, streak };
     const { trouble, refused, failure } = await this.#act(key, pool, looked, signal);
@@ -91,18 +93,34 @@ export class Reconciler {
     this.#troubles.delete(key);
   }
 
-  #streak(key: string, objects: readonly PodObject[], revision: string): FailureStreak | undefined {
-    const streak = streakAfter(this.#streaks.get(key), objects, revision, this.#options.wallClock());
-    if (streak === undefined) this.#streaks.delete(key);
-    else this.#streaks.set(key, streak);
+  async #streak(
+    key: string,
+    { namespace }: PoolObject,
+    objects: readonly PodObject[],
+    revision: string,
+    signal: AbortSignal,
+  ): Promise<FailureStreak | undefined> {
+    const { client, wallClock } = this.#options;
+    const before = this.#streaks.get(key);
+    let streak = streakAfter(before, objects, revision, wallClock());
+    if (streak === undefined) {
+      this.#streaks.delete(key);
+      return undefined;
+    }
+    if (streak !== before && streak.reason === undefined) {
+      const { uid } = streak.last;
+      // The pod is replaced, whether or not anybody can say why it is to be.
+      streak = { ...streak, reason: await evictionOf(client, { namespace, uid }, signal).catch(() => undefined) };
+    }
+    this.#streaks.set(key, streak);
     return streak;
   }
 
-  /** Holds a stream to the agent of each pod that has an address. */
-  #listen(pool: PoolObject, objects: readonly PodObject[]): void {
+  /** Listens to the agent of each pod that has an address. */
+  #listen(pool: PoolObject, objects: readonly PodObject[], isNeeded: boolean): void {
     for (const pod of objects) {
       const endpoint = agentEndpoint(pool, pod);
-      if (endpoint) this.#options.agents.listen(pod.metadata.uid, endpoint);
+      if (endpoint) this.#options.agents.listen(pod.metadata.uid, endpoint, isNeeded);
     }
   }
 

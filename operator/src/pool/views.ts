@@ -1,5 +1,5 @@
 import type { Expectations } from './expectations.ts';
-import { isDraining, type LoadOf, viewOf } from './observe.ts';
+import { isDraining, type Loads, viewOf } from './observe.ts';
 import type { PodObject } from './pod-object.ts';
 import type { PodView } from './pod-view.ts';
 
@@ -7,13 +7,13 @@ import type { PodView } from './pod-view.ts';
 export function viewsOf(
   key: string,
   objects: readonly PodObject[],
-  loadOf: LoadOf,
+  agents: Loads,
   expectations: Expectations,
 ): PodView[] {
   const seen = objects.map((pod) => ({ ...pod.metadata, draining: isDraining(pod) }));
   const { created, deleted, drained } = expectations.unseen(key, seen);
   const views = objects.map((pod): PodView => {
-    const view = viewOf(pod, loadOf);
+    const view = viewOf(pod, agents);
     if (deleted.has(view.uid)) return { ...view, phase: 'terminating' };
     const drainsUntil = drained.get(view.uid);
     const goesOn = view.phase === 'failed' || view.phase === 'terminating' || drainsUntil === undefined;

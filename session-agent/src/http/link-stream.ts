@@ -21,6 +21,8 @@ const BEATS_OF_COUNTERS = 5;
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 /** Busy sessions change state thousands of times a second; routers hear of it at most so often. */
 const COALESCE_MS = 50;
+/** Who only counts hears of a change as soon, for it chooses by it which pod goes; but, of thousands of agents, not again within this time. */
+const COUNTERS_EVERY_MS = 1000;
 
 /** What is told of an agent beside its sessions. */
 export interface LinkFacts {
@@ -40,6 +42,8 @@ export class LinkStream implements Disposable {
   readonly #heartbeat: NodeJS.Timeout;
   #beats = 0;
   #flush: NodeJS.Timeout | undefined;
+  #flushCounters: NodeJS.Timeout | undefined;
+  #countersToldAt = -Infinity;
 
   constructor(config: AgentConfig, sessions: Sessions, facts: LinkFacts) {
     this.#config = config;
@@ -87,18 +91,19 @@ export class LinkStream implements Disposable {
 
   /** A zygote warmed or died: told at once, for clients wait for it. */
   readinessChanged(): void {
-    this.#send({ type: 'capacity', ...this.#readiness() });
+    this.#send({ type: 'capacity', ...this.#readiness() }, 'all');
   }
 
   [Symbol.dispose](): void {
     clearInterval(this.#heartbeat);
     clearTimeout(this.#flush);
+    clearTimeout(this.#flushCounters);
     for (const listener of this.#listeners.keys()) listener.end();
   }
 
   #beat(): void {
     this.#beats += 1;
-    this.#send({ type: 'heartbeat' }, this.#beats % BEATS_OF_COUNTERS === 0);
+    this.#send({ type: 'heartbeat' }, this.#beats % BEATS_OF_COUNTERS === 0 ? 'all' : 'routers');
   }
 
   #later(): void {
@@ -110,6 +115,15 @@ export class LinkStream implements Disposable {
       this.#dirty.clear();
       this.#send({ type: 'capacity', ...this.#readiness() });
     }, COALESCE_MS);
+    const nextAt = this.#countersToldAt + COUNTERS_EVERY_MS;
+    this.#flushCounters ??= setTimeout(
+      () => {
+        this.#flushCounters = undefined;
+        this.#countersToldAt = performance.now();
+        this.#send({ type: 'capacity', ...this.#readiness() }, 'counters');
+      },
+      Math.max(COALESCE_MS, nextAt - performance.now()),
+    );
   }
 
   #readiness() {
@@ -121,12 +135,11 @@ export class LinkStream implements Disposable {
     };
   }
 
-  /** @param forCounters whether who only counts is told too */
-  #send(message: AgentLinkMessage, forCounters = message.type === 'capacity'): void {
+  #send(message: AgentLinkMessage, to: 'all' | 'routers' | 'counters' = 'routers'): void {
     if (this.#listeners.size === 0) return;
     const text = line(message);
     for (const [listener, { sessions }] of this.#listeners) {
-      if (!sessions && !forCounters) continue;
+      if (to === (sessions ? 'counters' : 'routers')) continue;
       listener.write(text);
       if (listener.writableLength > MAX_WAITING_BYTES) listener.destroy();
     }
