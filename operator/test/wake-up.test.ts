@@ -32,7 +32,14 @@ describe('a pool in which nothing changes', () => {
   });
 
   it('is when the next pod may be made after failures, and when they are forgotten', () => {
-    const streak: FailureStreak = { revision: 'r1', count: 2, at: NOW, known: new Set(), last: { name: 'data-1', uid: 'u-1' }, reason: undefined };
+    const streak: FailureStreak = {
+      revision: 'r1',
+      count: 2,
+      at: NOW,
+      known: new Set(),
+      last: { name: 'data-1', uid: 'u-1' },
+      reason: undefined,
+    };
     assert.equal(next({ streak }), 10_000);
     assert.equal(next({ streak: { ...streak, at: NOW - 10_000 } }), 590_000);
   });
