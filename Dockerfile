@@ -129,5 +129,6 @@ COPY --from=operator-modules /opt/replpool /opt/replpool
 WORKDIR /opt/replpool
 ENV NODE_ENV=production HOME=/tmp
 USER 65532:65532
-ENTRYPOINT ["node", "/opt/replpool/operator/dist/main.js"]
+# The options are `operatorNodeOptions` of operator/src/index.ts.
+ENTRYPOINT ["node", "--max-semi-space-size=8", "/opt/replpool/operator/dist/main.js"]
 CMD ["--config", "/etc/replpool/operator.json"]

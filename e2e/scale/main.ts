@@ -39,6 +39,7 @@ try {
   const rest = await measureRest(operator, 30);
   const churn = await measureChurn(operator, pools, Number(values['churn-seconds']));
   await operator.kill();
+  agents.forgetAsked();
   const startedAt = performance.now();
   operator = await OperatorProcess.start(pools.releaseNamespace, 'second', HEALTH_PORT);
   const restart = await measureRestart(operator, pools, agents, startedAt);

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { operatorNodeOptions } from '@replpool/operator';
 import { Samples } from './samples.ts';
 
 /** The operator as a process of its own, so that its memory is its own. */
@@ -17,7 +18,7 @@ export class OperatorProcess implements AsyncDisposable {
   /** @param namespace of its Lease and its CA */
   static async start(namespace: string, instance: string, port: number): Promise<OperatorProcess> {
     const main = join(import.meta.dirname, '../../operator/src/main.ts');
-    const child = spawn(process.execPath, ['--conditions=source', main, '--pod', instance], {
+    const child = spawn(process.execPath, ['--conditions=source', ...operatorNodeOptions, main, '--pod', instance], {
       stdio: ['pipe', 'inherit', 'inherit'],
       env: { ...process.env, REPLPOOL_LOG_LEVEL: process.env.REPLPOOL_LOG_LEVEL ?? 'error' },
     });

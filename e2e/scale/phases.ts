@@ -17,7 +17,7 @@ export async function measureRamp(operator: OperatorProcess, pools: Pools, agent
   await pools.apply();
   await pools.settled();
   const seconds = (performance.now() - startedAt) / 1000;
-  while (agents.streams < pools.pods) await sleep(500);
+  while (agents.asked < pools.pods) await sleep(500);
   const after = await operator.samples();
   return { seconds, writesPerPod: (writes(after) - writes(before)) / pools.pods, ...costs(after) };
 }
@@ -74,7 +74,7 @@ export async function measureRestart(
   for (;;) {
     const samples = await operator.samples();
     const looked = samples.sum('controller_runtime_reconcile_total');
-    if (looked >= pools.count && samples.sum('workqueue_depth') === 0 && agents.streams >= pools.pods) break;
+    if (looked >= pools.count && samples.sum('workqueue_depth') === 0 && agents.asked >= pools.pods) break;
     await sleep(200);
   }
   const seconds = (performance.now() - startedAt) / 1000;

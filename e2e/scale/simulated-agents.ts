@@ -21,6 +21,8 @@ export class SimulatedAgents implements AsyncDisposable {
   readonly #pods: PodAddresses;
   readonly #contexts = new Map<string, Promise<SecureContext>>();
   readonly #streams = new Set<ServerResponse>();
+  /** Addresses. */
+  readonly #asked = new Set<string>();
   /** By address. */
   readonly #draining = new Set<string>();
   readonly #heartbeat: NodeJS.Timeout;
@@ -48,8 +50,14 @@ export class SimulatedAgents implements AsyncDisposable {
     return it;
   }
 
-  get streams(): number {
-    return this.#streams.size;
+  /** How many told what they are, since an operator began to ask. */
+  get asked(): number {
+    return this.#asked.size;
+  }
+
+  /** Another operator begins. */
+  forgetAsked(): void {
+    this.#asked.clear();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -82,6 +90,7 @@ export class SimulatedAgents implements AsyncDisposable {
     const readiness = { ready: true, draining, capacity: capacity() };
     response.write(line({ type: 'snapshot', ...who, ...readiness, sessions: [] }));
     this.#streams.add(response);
+    this.#asked.add(address);
     response.on('close', () => {
       this.#streams.delete(response);
       // The address may be another pod's next.

@@ -26,3 +26,6 @@ export { TokenBucket } from './token-bucket.ts';
 export const operatorMain: string = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url),
 );
+
+/** Node.js options to start it with: `docs/decisions/0007-bounded-young-generation.md`. */
+export const operatorNodeOptions: readonly string[] = ['--max-semi-space-size=8'];

@@ -10,10 +10,10 @@ import {
   replPoolSchema,
 } from '@replpool/protocol';
 import { parseAllDocuments } from 'yaml';
-import { customObjects, refusalOf } from './support/cluster.ts';
-import { applyCrd } from './support/crd.ts';
-import { kubectl, kubectlWith } from './support/kubectl.ts';
-import { wrongSpecs } from './support/wrong-specs.ts';
+import { customObjects, refusalOf } from '../support/cluster.ts';
+import { applyCrd } from '../support/crd.ts';
+import { kubectl, kubectlWith } from '../support/kubectl.ts';
+import { wrongSpecs } from '../support/wrong-specs.ts';
 
 interface CustomResource {
   readonly status: { readonly conditions: readonly { readonly type: string }[] };
@@ -24,7 +24,7 @@ interface Manifest {
   readonly metadata: { readonly name: string; readonly namespace?: string };
 }
 
-const root = new URL('../../', import.meta.url).pathname;
+const root = new URL('../../../', import.meta.url).pathname;
 
 /** What the API server would store: all defaults filled in, nothing written. */
 async function dryRun(pool: unknown): Promise<{ spec: unknown }> {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import type { Session } from '@replpool/protocol';
-import { killNode, needsNodesHere } from './support/node-process.ts';
-import { SMALL } from './support/pool.ts';
-import { withRelease } from './support/release.ts';
-import { lossOf } from './support/router-client.ts';
+import { killNode, needsNodesHere } from '../support/node-process.ts';
+import { SMALL } from '../support/pool.ts';
+import { withRelease } from '../support/release.ts';
+import { lossOf } from '../support/router-client.ts';
 
 describe('a node that is gone', function () {
   // Until the API server takes it for gone, and pods have been tolerated there for as long as the operator says.

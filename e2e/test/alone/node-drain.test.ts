@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError } from '@replpool/kube';
-import { until } from './support/api-namespace.ts';
-import { kubectl } from './support/kubectl.ts';
-import { type PoolPod, SMALL } from './support/pool.ts';
-import { withRelease } from './support/release.ts';
-import { Refusal } from './support/router-client.ts';
+import { until } from '../support/api-namespace.ts';
+import { kubectl } from '../support/kubectl.ts';
+import { type PoolPod, SMALL } from '../support/pool.ts';
+import { withRelease } from '../support/release.ts';
+import { Refusal } from '../support/router-client.ts';
 
 describe('a node that is drained', function () {
   this.timeout(180_000);

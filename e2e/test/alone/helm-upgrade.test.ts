@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HelmRelease, helm } from './support/helm.ts';
-import { kubectl } from './support/kubectl.ts';
-import { Namespace } from './support/namespace.ts';
-import { report } from './support/report.ts';
-import { Refusal, RouterClient } from './support/router-client.ts';
-import { tokenOf } from './support/token.ts';
+import { HelmRelease, helm } from '../support/helm.ts';
+import { kubectl } from '../support/kubectl.ts';
+import { Namespace } from '../support/namespace.ts';
+import { report } from '../support/report.ts';
+import { Refusal, RouterClient } from '../support/router-client.ts';
+import { tokenOf } from '../support/token.ts';
 
-const examples = join(import.meta.dirname, '../../examples/cluster');
+const examples = join(import.meta.dirname, '../../../examples/cluster');
 const CLIENTS = 6;
 
 /** One user, who counts in a session, one step after the other, and repeats a step under its id where the router says that it may be repeated. */

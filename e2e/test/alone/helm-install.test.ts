@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { HelmRelease, helm } from './support/helm.ts';
-import { image } from './support/images.ts';
-import { kubectl, kubectlWith } from './support/kubectl.ts';
-import { Namespace } from './support/namespace.ts';
-import { report } from './support/report.ts';
-import { Refusal, RouterClient } from './support/router-client.ts';
-import { runInPod } from './support/run-in-pod.ts';
-import { tokenOf } from './support/token.ts';
+import { HelmRelease, helm } from '../support/helm.ts';
+import { image } from '../support/images.ts';
+import { kubectl, kubectlWith } from '../support/kubectl.ts';
+import { Namespace } from '../support/namespace.ts';
+import { report } from '../support/report.ts';
+import { Refusal, RouterClient } from '../support/router-client.ts';
+import { runInPod } from '../support/run-in-pod.ts';
+import { tokenOf } from '../support/token.ts';
 
-const root = join(import.meta.dirname, '../..');
+const root = join(import.meta.dirname, '../../..');
 const examples = join(root, 'examples/cluster');
 
 describe('the chart', function () {

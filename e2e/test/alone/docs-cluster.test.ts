@@ -6,12 +6,12 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { chartArguments, helmPath } from './support/helm.ts';
-import { kubectl } from './support/kubectl.ts';
-import { Namespace } from './support/namespace.ts';
-import { report } from './support/report.ts';
+import { chartArguments, helmPath } from '../support/helm.ts';
+import { kubectl } from '../support/kubectl.ts';
+import { Namespace } from '../support/namespace.ts';
+import { report } from '../support/report.ts';
 
-const root = join(import.meta.dirname, '../..');
+const root = join(import.meta.dirname, '../../..');
 const SECTIONS = ['Install', 'The first pool', 'Who may do what', 'Metrics', 'Upgrade', 'Uninstall'];
 
 /** The commands of each section: the lines that are indented by four. */

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { image } from './support/images.ts';
-import { kubectl } from './support/kubectl.ts';
-import { Namespace } from './support/namespace.ts';
-import { report } from './support/report.ts';
-import { RouterClient } from './support/router-client.ts';
-import { tokenOf } from './support/token.ts';
+import { image } from '../support/images.ts';
+import { kubectl } from '../support/kubectl.ts';
+import { Namespace } from '../support/namespace.ts';
+import { report } from '../support/report.ts';
+import { RouterClient } from '../support/router-client.ts';
+import { tokenOf } from '../support/token.ts';
 
-const root = join(import.meta.dirname, '../..');
+const root = join(import.meta.dirname, '../../..');
 const examples = join(root, 'examples/cluster');
 
 /** deploy/kustomize, and an overlay in it that is the example's with another namespace, other images and one namespace to watch. */

@@ -7,18 +7,18 @@ import { promisify } from 'node:util';
 import { KubeConfig } from '@kubernetes/client-node';
 import { ApiClient } from '@replpool/kube';
 import type { Session } from '@replpool/protocol';
-import { apply } from './support/apply.ts';
-import { kubeConfig } from './support/cluster.ts';
-import { applyCrd } from './support/crd.ts';
-import { HelmRelease } from './support/helm.ts';
-import { kubectl } from './support/kubectl.ts';
-import { Namespace } from './support/namespace.ts';
-import { SMALL, TestPool } from './support/pool.ts';
-import { report } from './support/report.ts';
-import { RouterClient } from './support/router-client.ts';
+import { apply } from '../support/apply.ts';
+import { kubeConfig } from '../support/cluster.ts';
+import { applyCrd } from '../support/crd.ts';
+import { HelmRelease } from '../support/helm.ts';
+import { kubectl } from '../support/kubectl.ts';
+import { Namespace } from '../support/namespace.ts';
+import { SMALL, TestPool } from '../support/pool.ts';
+import { report } from '../support/report.ts';
+import { RouterClient } from '../support/router-client.ts';
 
 const run = promisify(execFile);
-const root = join(import.meta.dirname, '../..');
+const root = join(import.meta.dirname, '../../..');
 const PLANTED = 'planted-where-no-report-may-have-it';
 
 interface Failed {
