@@ -127,8 +127,9 @@ FROM ${BASE} AS operator
 LABEL org.opencontainers.image.title="ReplPool operator" org.opencontainers.image.licenses=MIT
 COPY --from=operator-modules /opt/replpool /opt/replpool
 WORKDIR /opt/replpool
-ENV NODE_ENV=production HOME=/tmp
+# One arena: what its threads free is not kept apart from what the next one needs.
+ENV NODE_ENV=production HOME=/tmp MALLOC_ARENA_MAX=1
 USER 65532:65532
 # The options are `operatorNodeOptions` of operator/src/index.ts.
-ENTRYPOINT ["node", "--max-semi-space-size=8", "/opt/replpool/operator/dist/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=8", "--heap-growing-percent=30", "/opt/replpool/operator/dist/main.js"]
 CMD ["--config", "/etc/replpool/operator.json"]

@@ -20,7 +20,8 @@ export class OperatorProcess implements AsyncDisposable {
     const main = join(import.meta.dirname, '../../operator/src/main.ts');
     const child = spawn(process.execPath, ['--conditions=source', ...operatorNodeOptions, main, '--pod', instance], {
       stdio: ['pipe', 'inherit', 'inherit'],
-      env: { ...process.env, REPLPOOL_LOG_LEVEL: process.env.REPLPOOL_LOG_LEVEL ?? 'error' },
+      // As in its image.
+      env: { ...process.env, MALLOC_ARENA_MAX: '1', REPLPOOL_LOG_LEVEL: process.env.REPLPOOL_LOG_LEVEL ?? 'error' },
     });
     const health = { host: '127.0.0.1', port };
     const config = { namespace, release: 'scale', agentImage: 'simulated.invalid/agent:1', cgroups: 'None', health };

@@ -28,4 +28,4 @@ export const operatorMain: string = fileURLToPath(
 );
 
 /** Node.js options to start it with: `docs/decisions/0007-bounded-young-generation.md`. */
-export const operatorNodeOptions: readonly string[] = ['--max-semi-space-size=8'];
+export const operatorNodeOptions: readonly string[] = ['--max-semi-space-size=8', '--heap-growing-percent=30'];

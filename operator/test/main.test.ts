@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FakeApiServer } from '../../kube/test/fake-api-server.ts';
+import { operatorNodeOptions } from '../src/index.ts';
 
 const main = join(import.meta.dirname, '../src/main.ts');
 
@@ -30,5 +31,12 @@ describe('the operator as a process', () => {
     } finally {
       await rm(folder, { recursive: true });
     }
+  });
+
+  it('has in its image the options whose memory is measured', async () => {
+    const dockerfile = await readFile(join(import.meta.dirname, '../../Dockerfile'), 'utf8');
+    const start = ['node', ...operatorNodeOptions, '/opt/replpool/operator/dist/main.js'];
+    const json = start.map((word) => JSON.stringify(word)).join(', ');
+    assert.ok(dockerfile.includes(`ENTRYPOINT [${json}]`), `no ENTRYPOINT [${json}]`);
   });
 });

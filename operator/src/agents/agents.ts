@@ -17,12 +17,12 @@ export interface AgentsOptions {
    * asked in turn.
    */
   readonly streams?: number;
-  /** So many are asked in a second, which takes a millisecond of a core each; and each of them no more often than every five seconds. */
+  /** So many are asked in a second, which takes two milliseconds of a core each; and each of them no more often than every five seconds. */
   readonly asksPerSecond?: number;
 }
 
-const STREAMS = 500;
-const ASKS_PER_SECOND = 100;
+const STREAMS = 250;
+const ASKS_PER_SECOND = 50;
 const ASKED_AGAIN_MS = 5_000;
 /** Who only counts hears from an agent every five seconds; two of these may be late. */
 const SILENCE_MS = 12_000;
