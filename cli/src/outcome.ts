@@ -31,6 +31,8 @@ export function eventText(event: SessionEvent): string | undefined {
     case 'error':
       return errorText(event.error);
     case 'warning':
+      // Who interrupts knows it, and the status of a timeout says it.
+      if (event.code === 'INTERRUPT_SENT') return undefined;
       return `replpool: ${event.message} (${event.code})\n`;
     case 'gap':
       return `replpool: output is missing here (events ${event.from} to ${event.to})\n`;

@@ -22,6 +22,10 @@ export const agentConfigSchema = z
     tls: tlsFilesSchema.optional().describe('Serves HTTPS, to routers and operators of the same authority alone.'),
     spec: replPoolSpecSchema,
     python: z.string().min(1).describe('The interpreter that has replpool_worker.'),
+    launcher: z
+      .tuple([z.string().min(1)], z.string())
+      .optional()
+      .describe('The command of a launcher in another language, in place of python -m replpool_worker launcher.'),
     runDirectory: z.string().min(1).describe("Sockets, FIFOs and the sessions' folders."),
     delegation: z
       .string()

@@ -1,18 +1,10 @@
 import { z } from 'zod';
-import {
-  executionErrorSchema,
-  executionSchema,
-  executionStatus,
-  mimeBundleSchema,
-  warningSchema,
-} from './execution.ts';
+import { executionErrorSchema, executionSchema, executionStatus, mimeBundleSchema } from './execution.ts';
 import { count, executionId, timestamp } from './names.ts';
 import { sessionState } from './session.ts';
 import { transactionSchema } from './transaction.ts';
 import { variableChangesSchema } from './variables.ts';
-
-/** The codes of the warnings that there are; a test holds that the sources give these and no others. */
-export const warningCodes = ['INTERRUPT_KILLED', 'OUTCOME_EXPIRED', 'OUTPUT_TRUNCATED', 'WORKER_PROTOCOL'] as const;
+import { warningSchema } from './warnings.ts';
 
 const base = {
   seq: z.int().min(1).describe('Rises by one with every event of a session; after a lost owner behind a gap.'),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { count, executionId, sessionId, timestamp } from './names.ts';
 import { variableChangesSchema } from './variables.ts';
+import { warningSchema } from './warnings.ts';
 
 export const executionStatuses = [
   'queued',
@@ -58,12 +59,6 @@ export type Usage = z.infer<typeof usageSchema>;
 /** The bytes that an execution's `stdout` and `stderr` leave out; all of them are in the events. */
 export const truncatedSchema = z.strictObject({ stdout: count, stderr: count });
 
-/** A warning's code; `warningCodes` has ours, a worker of another language may add its own. */
-export const warningCode = z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/);
-
-export const warningSchema = z.strictObject({ code: warningCode, message: z.string() });
-export type Warning = z.infer<typeof warningSchema>;
-
 /** The body of POST /v1/sessions/{id}/executions. */
 export const executeRequestSchema = z.strictObject({
   code: z.string(),
@@ -84,7 +79,9 @@ export const executionSchema = z.strictObject({
   result: mimeBundleSchema.optional(),
   stdout: z.string(),
   stderr: z.string(),
-  displays: z.array(mimeBundleSchema),
+  displays: z
+    .array(mimeBundleSchema)
+    .describe('What it shows at its end: updated and cleared displays as they are then; the events have each.'),
   error: executionErrorSchema.optional(),
   warnings: z.array(warningSchema),
   variables: variableChangesSchema,

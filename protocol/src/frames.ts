@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { errorCodes } from './error-registry.ts';
-import { userErrorSchema, warningCode } from './execution.ts';
+import { userErrorSchema } from './execution.ts';
 import { jsonSafe } from './json-safe.ts';
 import { count, executionId, requestId } from './names.ts';
 import { variableChangesSchema } from './variables.ts';
+import { warningCode } from './warnings.ts';
 
 /** Bytes in a frame: binary in msgpack, base64 in JSON. */
 export const bytesSchema = z.union([
@@ -49,6 +50,8 @@ export const toLauncherSchema = z.discriminatedUnion('type', [
     token: z.string(),
     directory: z.string(),
   }),
+  frame('wake', { worker: z.string(), pid }),
+  frame('stacks', { worker: z.string(), pid }),
   frame('kill', { worker: z.string(), pid }),
   shutdown,
 ]);
@@ -66,6 +69,7 @@ export const fromLauncherSchema = z.discriminatedUnion('type', [
   frame('fork_failed', { worker: z.string(), message: z.string(), errno: z.int().optional() }),
   frame('exited', ended),
   frame('killed', { worker: z.string() }),
+  frame('stacks', { worker: z.string(), text: z.string() }),
 ]);
 export type FromLauncherFrame = z.infer<typeof fromLauncherSchema>;
 

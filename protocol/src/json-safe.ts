@@ -8,13 +8,19 @@ export function jsonSafe(value: unknown): unknown {
   if (value instanceof Uint8Array) {
     return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64');
   }
-  if (Array.isArray(value)) return value.some(needsChange) ? value.map(jsonSafe) : value;
-  if (!Object.values(value).some(needsChange)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, jsonSafe(each)]));
+  if (Array.isArray(value)) return safeList(value);
+  let changed = false;
+  const entries = Object.entries(value).map(([key, each]): [string, unknown] => {
+    const safe = jsonSafe(each);
+    changed ||= !Object.is(safe, each);
+    return [key, safe];
+  });
+  return changed ? Object.fromEntries(entries) : value;
 }
 
-function needsChange(value: unknown): boolean {
-  return typeof value === 'bigint' || (typeof value === 'object' && value !== null && jsonSafe(value) !== value);
+function safeList(list: readonly unknown[]): readonly unknown[] {
+  const safe = list.map(jsonSafe);
+  return safe.every((each, i) => Object.is(each, list[i])) ? list : safe;
 }
 
 /** Text that JSON.stringify puts in as it is (ES2026, in Node.js since 21; its types do not have it yet). */

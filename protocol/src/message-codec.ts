@@ -1,5 +1,6 @@
-import { C1, type Options, Packr } from 'msgpackr';
+import { type Options, Packr } from 'msgpackr';
 import type { FrameCodec } from './frame-hello.ts';
+import { jsonOutOfBounds, msgpackOutOfBounds } from './message-bounds.ts';
 
 /** Bytes that are no frame, or a frame that is no message; it ends the connection that it came from. */
 export class FrameError extends Error {
@@ -51,17 +52,15 @@ export function encodeMessage(message: unknown, codec: FrameCodec): Buffer {
   return codec === 'msgpack' ? packr.pack(message) : Buffer.from(toJson(message));
 }
 
-/** The message in `payload`; throws FrameError where there is none. Nothing of it aliases `payload`. */
+/** The message in `payload`; throws FrameError where there is none, or one out of bounds. Nothing of it aliases `payload`. */
 export function decodeMessage(payload: Uint8Array, codec: FrameCodec): unknown {
-  let message: unknown;
+  const wrong = codec === 'msgpack' ? msgpackOutOfBounds(payload) : jsonOutOfBounds(payload);
+  if (wrong !== undefined) throw new FrameError(`not a ${codec} message of ${payload.length} bytes: ${wrong}`);
   try {
-    message = codec === 'msgpack' ? packr.unpack(payload) : JSON.parse(utf8.decode(payload));
+    return codec === 'msgpack' ? packr.unpack(payload) : JSON.parse(utf8.decode(payload));
   } catch (cause) {
     throw new FrameError(`not a ${codec} message of ${payload.length} bytes`, { cause });
   }
-  // msgpackr gives an object for the byte that msgpack never uses.
-  if (message === C1) throw new FrameError(`not a ${codec} message: the byte 0xc1`);
-  return message;
 }
 
 /** u32 big-endian length and the message, in one buffer. */

@@ -10,7 +10,6 @@ import {
   mimeBundleSchema,
   usageSchema,
   userErrorSchema,
-  warningSchema,
   workerDiedSchema,
 } from './execution.ts';
 import { fileListSchema, fileSchema } from './files.ts';
@@ -22,6 +21,7 @@ import { poolListSchema, poolSchema } from './pools.ts';
 import { runRequestSchema } from './run.ts';
 import { createSessionSchema, patchSessionSchema, sessionListSchema, sessionSchema } from './session.ts';
 import { variableChangesSchema, variableDetailSchema, variableListSchema, variableSchema } from './variables.ts';
+import { warningSchema } from './warnings.ts';
 
 /** The nouns of the API by the name that a generated client gives them. */
 export const components = {

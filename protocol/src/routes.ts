@@ -47,7 +47,7 @@ export const routes: readonly Route[] = [
     path: '/healthz',
     id: 'getHealth',
     summary: 'Whether the process lives',
-    answers: { 200: text },
+    answers: { 200: json },
     open: true,
   },
   {
@@ -55,7 +55,8 @@ export const routes: readonly Route[] = [
     path: '/readyz',
     id: 'getReadiness',
     summary: 'Whether it can serve',
-    answers: { 200: text, 503: text },
+    answers: { 200: json },
+    errors: ['WARMING', 'DRAINING'],
     open: true,
   },
   {

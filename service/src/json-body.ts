@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { invalidRequest, ReplPoolError } from '@replpool/protocol';
+import { invalidRequest, jsonOutOfBounds, ReplPoolError } from '@replpool/protocol';
 
 /** A JSON body has at most so many bytes. */
 export const BODY_LIMIT = 16 * 1024 * 1024;
@@ -65,6 +65,8 @@ function unsupported(type: string): ReplPoolError {
 }
 
 function decode(bytes: Buffer): unknown {
+  const wrong = jsonOutOfBounds(bytes);
+  if (wrong !== undefined) throw invalidRequest('body', wrong);
   let text: string;
   try {
     text = utf8.decode(bytes);

@@ -71,7 +71,8 @@ export async function startAgent(config: AgentConfig, log: Logger, events: Agent
   const lost = (error: Error) => {
     if (!closing) events.lost(error);
   };
-  const launcher = await Launcher.start(config.python, lost, log);
+  const command = config.launcher ?? [config.python, '-m', 'replpool_worker', 'launcher'];
+  const launcher = await Launcher.start(command, lost, log);
   started.defer(() => launcher.shutdown());
   const zygotes: Zygote[] = [];
   const metrics = new AgentMetrics(config, () => sessions.list().map((session) => session.state));

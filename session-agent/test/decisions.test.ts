@@ -10,6 +10,7 @@ import { EventLog } from '../src/session/event-log.ts';
 import { EventReader } from '../src/session/event-reader.ts';
 import { OutputBudget } from '../src/session/output-budget.ts';
 import { decideRecovery } from '../src/session/recovery.ts';
+import { sessionLimits } from '../src/session/session-limits.ts';
 import { SegmentFiles } from '../src/session/spill-files.ts';
 import { hasEnded, IllegalTransition, transition } from '../src/session/states.ts';
 import { StreamTextDecoder } from '../src/worker/text-decoder.ts';
@@ -102,6 +103,17 @@ describe('session states', () => {
     for (const from of sessionStates.filter(hasEnded)) {
       for (const to of sessionStates) assert.throws(() => transition(from, to), IllegalTransition);
     }
+  });
+});
+
+describe('the memory of a session', () => {
+  it('is not less than any worker needs', () => {
+    const { limits } = replPoolSpecSchema.parse({}).sessions;
+    const of = (memory: string | number) => sessionLimits(limits, { limits: { memory } }, limits);
+    for (const memory of [0, 231, '4095Ki']) {
+      assert.throws(() => of(memory), { code: 'INVALID_REQUEST', message: /limits\.memory/ }, `${memory}`);
+    }
+    assert.equal(of('4Mi').memory, '4Mi');
   });
 });
 

@@ -28,7 +28,7 @@ export class RealAgent extends AgentClient {
    */
   static async start(
     spec: ReplPoolSpecInput = {},
-    known: Pick<AgentConfig, 'pool' | 'token' | 'tls'> = { pool: 'default', token: TOKEN },
+    known: Pick<AgentConfig, 'pool' | 'token' | 'tls' | 'launcher'> = { pool: 'default', token: TOKEN },
     { mayFail = false } = {},
   ): Promise<RealAgent> {
     const runDirectory = join(mkdtempSync(join(tmpdir(), 'replpool-')), 'run');

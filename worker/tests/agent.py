@@ -225,11 +225,11 @@ class Worker(Peer):
                 else:
                     run.err += data
 
-    def finish(self, execution: str, on: Callable[[Message], None] | None = None) -> Run:
+    def finish(self, execution: str, on: Callable[[Message], None] | None = None, timeout: float = TIMEOUT) -> Run:
         """Take frames until the execution's `finished`."""
         run = Run()
         while True:
-            message = self.receive()
+            message = self.receive(timeout)
             run.frames.append(message)
             self.drain(run, message.get("pipes") or [])
             if message["type"] == "stdout":

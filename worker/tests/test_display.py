@@ -1,5 +1,6 @@
 """Rich results and displays, and reads of the live namespace."""
 
+import sys
 import time
 
 from agent import Worker
@@ -50,7 +51,8 @@ def test_variables_are_listed_without_running_user_code(worker: Worker) -> None:
     )
     busy = worker.start("import time; time.sleep(0.3)")
     items = {item["name"]: item for item in worker.ask("variables")["value"]["items"]}
-    assert items["numbers"]["size"] == 1000
+    assert items["numbers"]["shape"] == [1000]
+    assert items["numbers"]["size"] == sys.getsizeof(list(range(1000)))
     assert items["numbers"]["summary"].startswith("[0, 1, 2")
     assert items["d"]["summary"] == "{'k': [<A object>, {1}, (2,)]}"
     assert items["a"] == {"name": "a", "type": "A", "summary": "<A object>"}

@@ -12,6 +12,7 @@ import pytest
 from replpool_worker.frames import (
     HEADER,
     MAX_MESSAGE_BYTES,
+    MAX_VALUES,
     FrameReader,
     FrameTooLarge,
     ProtocolError,
@@ -97,6 +98,14 @@ def test_a_frame_announced_too_long_is_refused_unread() -> None:
 def test_a_message_too_long_is_not_encoded() -> None:
     with pytest.raises(FrameTooLarge):
         encode({"type": "a", "data": b"x" * (MAX_MESSAGE_BYTES + 1)}, "msgpack")
+
+
+@pytest.mark.parametrize("codec", ["msgpack", "json"])
+def test_a_message_of_too_many_values_is_not_encoded(codec: str) -> None:
+    most = [0] * (MAX_VALUES - 4)
+    assert len(encode({"data": {"a": most[:-1]}}, codec)) > MAX_VALUES
+    with pytest.raises(FrameTooLarge, match="values"):
+        encode({"data": {"a": [*most, 0]}}, codec)
 
 
 @pytest.mark.parametrize("codec", ["msgpack", "json"])

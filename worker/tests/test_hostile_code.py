@@ -117,6 +117,17 @@ HOSTILE = {
         "class M(type):\n    def __getattribute__(self, name): raise SystemExit\n    __repr__ = __getattribute__\n"
         "class C(metaclass=M): pass\nx = C(); y = C"
     ),
+    "a class that compares": (
+        "class M(type):\n    def __eq__(self, *_): raise SystemExit\n"
+        "    __hash__ = __bool__ = __instancecheck__ = __eq__\n"
+        "class C(metaclass=M): pass\nclass D(dict, metaclass=M):\n    def __len__(self): raise SystemExit\n"
+        "    __iter__ = keys = items = __getitem__ = __sizeof__ = __len__\nx = C(); y = [C, D(a=C()), {1: x}]; z = D()"
+    ),
+    "an attribute that is asked": (
+        "class N(str):\n    def __eq__(self, other): raise SystemExit\n    __hash__ = str.__hash__\n"
+        "class C:\n    __slots__ = ('__dict__', 'a')\n    def __getattribute__(self, name): raise SystemExit\n"
+        "x = C(); y = [x]; object.__getattribute__(x, '__dict__')[N('_mgr')] = 1"
+    ),
     "everything": (
         "class C:\n    def __bool__(self, *_): raise SystemExit\n"
         "    __eq__ = __len__ = __iter__ = __getattribute__ = __repr__ = __str__ = __bool__\n"
@@ -134,6 +145,11 @@ HOSTILE = {
         "class ndarray:\n    __module__ = 'numpy'\n    @property\n    def shape(self): raise SystemExit\n"
         "x = ndarray(); y = ndarray"
     ),
+    "a false DataFrame": (
+        "class DataFrame:\n    __module__ = 'pandas'\n    def __getattr__(self, name): raise SystemExit\n"
+        "    _mgr = property(__getattr__)\nx = DataFrame(); y = DataFrame"
+    ),
+    "a buffer": "class B(bytearray):\n    def __buffer__(self, *_): raise SystemExit\nx = B(9); y = [x]",
     "a false __class__": (
         "class C:\n    @property\n    def __class__(self): raise SystemExit\n    __name__ = __class__\nx = C(); y = [x]"
     ),
@@ -150,7 +166,8 @@ def test_hostile_values_are_listed_without_being_asked(worker: Worker, case: str
     items = {item["name"]: item for item in worker.ask("variables")["value"]["items"]}
     assert {"x", "y"} <= items.keys()
     assert "preview" in worker.ask("variables", name="y")["value"]
-    assert worker.run("1 + 1").text == "2"
+    run = worker.run("z = 1 + 1\nz")
+    assert (run.text, run.one("finished")["variables"]["deleted"]) == ("2", [])
 
 
 @pytest.mark.parametrize(

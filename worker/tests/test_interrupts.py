@@ -1,5 +1,6 @@
 """Interrupts hit the execution they name and never another."""
 
+import os
 import time
 
 import pytest
@@ -46,6 +47,19 @@ def test_an_interrupt_ends(worker: Worker, case: str) -> None:
     assert interrupted(worker, SLOW[case]) == "interrupted"
     assert time.monotonic() - started < 5
     assert worker.run("1 + 1").text == "2"
+
+
+@pytest.mark.parametrize("wait", ["time.sleep(100)", "asyncio.run(asyncio.sleep(100))", "await asyncio.sleep(100)"])
+def test_an_interrupt_right_before_a_wait_ends_it(worker: Worker, wait: str) -> None:
+    worker.run("import asyncio, os, time")
+    os.set_blocking(worker.pipes[0], True)
+    for _ in range(150):
+        execution = worker.start(f"os.write(1, b'.'); {wait}")
+        worker.expect("started")
+        assert os.read(worker.pipes[0], 1) == b"."
+        worker.send("interrupt", execution=execution)
+        assert worker.expect("finished")["status"] == "interrupted"
+        worker.backlog.clear()
 
 
 def test_an_interrupted_input_is_withdrawn(worker: Worker) -> None:

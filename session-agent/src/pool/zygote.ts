@@ -147,7 +147,7 @@ export class Zygote {
       log.warn({ template: this.template.name, status }, 'zygote died and is replaced');
       this.#goTo('warming');
     }
-    // What failed in Python the first time fails again; a signal, or a failure after it was warm, may pass.
+    // What failed in the worker's language the first time fails again; a signal, or a failure after it was warm, may pass.
     if (status.signal === undefined && !this.#hasWarmed) return;
     this.#startLater();
   }

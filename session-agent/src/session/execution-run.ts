@@ -1,10 +1,14 @@
 import type { ExecuteRequest, Execution, ExecutionStatus, FromWorkerFrame, MimeBundle } from '@replpool/protocol';
+import { KeptDisplays } from './kept-displays.ts';
 import { OutputBudget } from './output-budget.ts';
 
 type FinishedFrame = Extract<FromWorkerFrame, { type: 'finished' }>;
-/** An execution's `displays` hold so many and so many bytes of JSON; what became events is all there. */
-const KEPT_DISPLAYS = 100;
-const KEPT_DISPLAY_BYTES = 8 * 1024 * 1024;
+
+/** What an `input_reply` says: a line, or the end, or a line with which it ends. */
+interface InputAnswer {
+  readonly value?: string;
+  readonly eof?: true;
+}
 
 /** One execution from its acceptance to its outcome: what it said so far, and what it becomes for the API. */
 export class ExecutionRun {
@@ -13,8 +17,8 @@ export class ExecutionRun {
   /** The event number before this execution's first event: where its replay starts. */
   readonly firstSeq: number;
   readonly output: OutputBudget;
-  /** Lines left of `stdin`; undefined where `input()` asks the clients. */
-  readonly stdin: string[] | undefined;
+  /** The answers that `stdin` has left; undefined where `input()` asks the clients. */
+  readonly stdin: Iterator<InputAnswer> | undefined;
   readonly #session: string;
   readonly #ended = Promise.withResolvers<Execution>();
   status: ExecutionStatus = 'queued';
@@ -24,9 +28,8 @@ export class ExecutionRun {
   ending: 'interrupt' | 'timeout' | undefined;
   result: MimeBundle | undefined;
   error: Execution['error'];
-  readonly displays: MimeBundle[] = [];
+  readonly displays = new KeptDisplays();
   readonly warnings: Execution['warnings'] = [];
-  #displayRoom = KEPT_DISPLAY_BYTES;
   #variables: Execution['variables'] = { added: [], changed: [], deleted: [] };
   #cpuMs = 0;
   #maxRssBytes = 0;
@@ -46,7 +49,7 @@ export class ExecutionRun {
     this.request = options.request;
     this.firstSeq = options.firstSeq;
     this.output = new OutputBudget(options.outputBytes);
-    this.stdin = options.request.stdin === undefined ? undefined : splitLines(options.request.stdin);
+    this.stdin = options.request.stdin === undefined ? undefined : answers(options.request.stdin);
     this.#session = options.session;
   }
 
@@ -59,13 +62,6 @@ export class ExecutionRun {
     this.status = 'running';
     this.#startedAt = new Date();
     this.#clock = performance.now();
-  }
-
-  /** @param size bytes of its JSON */
-  display(bundle: MimeBundle, size: number): void {
-    if (this.displays.length >= KEPT_DISPLAYS || size > this.#displayRoom) return;
-    this.#displayRoom -= size;
-    this.displays.push(bundle);
   }
 
   /** Takes what the worker counted. */
@@ -99,7 +95,7 @@ export class ExecutionRun {
       ...(this.result && { result: this.result }),
       stdout: this.output.text('stdout'),
       stderr: this.output.text('stderr'),
-      displays: [...this.displays],
+      displays: this.displays.list(),
       ...(this.error && { error: this.error }),
       warnings: [...this.warnings],
       variables: this.#variables,
@@ -112,9 +108,13 @@ export class ExecutionRun {
   }
 }
 
-/** Lines without their newline, as `input()` takes them; a last line without one counts. */
-function splitLines(text: string): string[] {
-  const lines = text.split(/\r?\n/);
-  if (lines.at(-1) === '') lines.pop();
-  return lines;
+/** Line by line without the newline, as `input()` takes them; a last line that has none says so by `eof`. */
+function* answers(text: string): Generator<InputAnswer, undefined> {
+  let at = 0;
+  for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', at)) {
+    const isCrlf = end > at && text[end - 1] === '\r';
+    yield { value: text.slice(at, isCrlf ? end - 1 : end) };
+    at = end + 1;
+  }
+  if (at < text.length) yield { value: text.slice(at), eof: true };
 }

@@ -15,6 +15,7 @@ import type {
 import type { OutputStream } from '../worker/worker.ts';
 import { refusal } from './admission.ts';
 import { Deadline } from './deadline.ts';
+import { EarlyOutput } from './early-output.ts';
 import type { EventLog } from './event-log.ts';
 import { ExecutionHistory } from './execution-history.ts';
 import { ExecutionRun } from './execution-run.ts';
@@ -60,6 +61,7 @@ export class Executions implements Disposable {
   readonly #names = new NamespaceNames();
   #queue: ExecutionRun[] = [];
   #current: ExecutionRun | undefined;
+  readonly #early = new EarlyOutput((stream, text) => this.#logOutput(stream, text));
   #deadline: Deadline | undefined;
   /** `maxExecutionSeconds`: where only threads wait for input the code may go on, and does not go on for ever. */
   #ceiling: Deadline | undefined;
@@ -170,7 +172,7 @@ export class Executions implements Disposable {
    * @throws ReplPoolError NO_INPUT_PENDING
    */
   answerInput(execution: string, answer: { value: string } | { eof: true }): void {
-    const request = this.#inputs.take(execution);
+    const request = this.#inputs.take(execution, 'eof' in answer ? 'eof' : 'answered');
     this.#host.touch();
     this.#host.worker?.send({ type: 'input_reply', request, ...answer });
     this.#resumeDeadline();
@@ -181,7 +183,7 @@ export class Executions implements Disposable {
     const run = this.#current;
     if (!run || (execution !== undefined && run.id !== execution)) return;
     run.ending ??= 'interrupt';
-    this.#ladder?.climb();
+    this.#ladder?.climb('a client interrupted it');
   }
 
   /** Cancels a queued execution or interrupts a running one. @throws ReplPoolError EXECUTION_NOT_FOUND */
@@ -232,6 +234,7 @@ export class Executions implements Disposable {
         this.#displayed(run, frame);
         return;
       case 'clear_output':
+        run?.displays.clear(frame.wait);
         this.#log.append({ type: 'clear_output', ...execution(frame.execution), wait: frame.wait });
         return;
       case 'error':
@@ -259,11 +262,17 @@ export class Executions implements Disposable {
   output(stream: OutputStream, text: string): void {
     if (text === '') return;
     this.#observer.output(Buffer.byteLength(text));
+    if (this.#current?.status === 'queued') this.#early.hold(stream, text);
+    else this.#logOutput(stream, text);
+  }
+
+  #logOutput(stream: OutputStream, text: string): void {
     const run = this.#current?.status === 'running' ? this.#current : undefined;
     if (!run) {
       this.#log.append({ type: stream, data: text });
       return;
     }
+    run.displays.outputComes();
     const { send, hitLimit } = run.output.take(stream, text);
     if (send !== '') this.#log.append({ type: stream, execution: run.id, data: send });
     if (hitLimit) this.#truncated(run);
@@ -298,7 +307,9 @@ export class Executions implements Disposable {
     const { send, hitLimit } = run?.output.takeDisplay(size) ?? { send: true, hitLimit: false };
     if (run && hitLimit) this.#truncated(run);
     if (!send) return;
-    if (type === 'display') run?.display({ data, metadata }, size);
+    const id = typeof transient?.display_id === 'string' ? transient.display_id : undefined;
+    if (type === 'display') run?.displays.show({ data, metadata }, id, size);
+    else run?.displays.update({ data, metadata }, id, size);
     this.#log.append({ type, ...execution(frame.execution), data, metadata, ...(transient && { transient }) });
   }
 
@@ -310,30 +321,31 @@ export class Executions implements Disposable {
   #started(run: ExecutionRun): void {
     run.start();
     this.#log.append({ type: 'started', execution: run.id, ...count(run.executionCount) });
+    this.#early.release();
     // An interrupt that came between dispatch and start was dropped by the worker.
-    if (run.ending) this.#ladder?.climb();
+    if (run.ending) this.#ladder?.ask();
   }
 
   /** The deadline runs from the dispatch on: a worker that never starts the code does not hold its session up for ever. */
   #watch(run: ExecutionRun): void {
-    const { interruptGraceSeconds, limits } = this.#options;
-    const ladder = new InterruptLadder({
-      graceMs: interruptGraceSeconds * 1000,
+    const { interruptGraceSeconds: graceSeconds, limits } = this.#options;
+    const ladder = new InterruptLadder(graceSeconds, {
       ask: () => this.#host.worker?.send({ type: 'interrupt', execution: run.id }),
-      kill: () => {
-        const message = `the code did not stop within ${interruptGraceSeconds} s and was killed`;
-        this.#warn(run, 'INTERRUPT_KILLED', message);
-        void this.#host.worker?.kill();
-      },
+      wake: () => this.#host.worker?.wake(),
+      stacks: async () => (await this.#host.worker?.stacks()) ?? '',
+      kill: () => void this.#host.worker?.kill(),
+      warn: ({ code, message }) => this.#warn(run, code, message),
     });
     this.#ladder = ladder;
-    const late = () => {
+    const late = (seconds: number) => () => {
       run.ending = 'timeout';
       this.#observer.limitHit('executionSeconds');
-      ladder.climb();
+      ladder.climb(`its time limit of ${seconds} s was over`);
     };
-    this.#deadline = new Deadline((run.request.timeoutSeconds ?? limits.executionSeconds) * 1000, late);
-    this.#ceiling = new Deadline(limits.maxExecutionSeconds * 1000, late);
+    const { maxExecutionSeconds } = limits;
+    const limit = run.request.timeoutSeconds ?? limits.executionSeconds;
+    this.#deadline = new Deadline(limit * 1000, late(limit));
+    this.#ceiling = new Deadline(maxExecutionSeconds * 1000, late(maxExecutionSeconds));
     this.#deadline.run();
     this.#ceiling.run();
   }
@@ -345,8 +357,7 @@ export class Executions implements Disposable {
 
   #inputRequested(run: ExecutionRun | undefined, frame: Extract<FromWorkerFrame, { type: 'input_request' }>): void {
     if (run?.stdin && frame.execution === run.id) {
-      const line = run.stdin.shift();
-      const answer = line === undefined ? { eof: true } : { value: line };
+      const answer = run.stdin.next().value ?? { eof: true };
       this.#host.worker?.send({ type: 'input_reply', request: frame.request, ...answer });
       return;
     }
@@ -410,6 +421,7 @@ export class Executions implements Disposable {
 
   /** Lets go of the current run and its timers. */
   #release(): void {
+    this.#early.release();
     this.#current = undefined;
     this.#deadline?.[Symbol.dispose]();
     this.#deadline = undefined;

@@ -1,7 +1,8 @@
-import { type FromWorkerFrame, ReplPoolError, type RequestId } from '@replpool/protocol';
+import { type EventOf, type FromWorkerFrame, ReplPoolError, type RequestId } from '@replpool/protocol';
 import type { EventLog } from './event-log.ts';
 
 type InputRequestFrame = Extract<FromWorkerFrame, { type: 'input_request' }>;
+type Reason = NonNullable<EventOf<'input_done'>['reason']>;
 
 interface PendingInput {
   readonly request: RequestId;
@@ -35,12 +36,13 @@ export class PendingInputs {
 
   /**
    * Takes the oldest call of an execution for whoever answers it.
+   * @param reason how it is answered
    * @throws ReplPoolError NO_INPUT_PENDING
    */
-  take(execution: string): RequestId {
+  take(execution: string, reason: 'answered' | 'eof'): RequestId {
     const pending = this.#waiting.find((each) => each.execution === execution);
     if (pending) {
-      this.#done(pending);
+      this.#done(pending, reason);
       return pending.request;
     }
     throw new ReplPoolError('NO_INPUT_PENDING', 'no input() waits for an answer', {
@@ -51,17 +53,17 @@ export class PendingInputs {
   /** The call gave up by itself: it was interrupted. */
   cancel(request: RequestId): void {
     const pending = this.#waiting.find((each) => each.request === request);
-    if (pending) this.#done(pending);
+    if (pending) this.#done(pending, 'cancelled');
   }
 
   /** Their worker is gone. */
   clear(): void {
-    for (const pending of [...this.#waiting]) this.#done(pending);
+    for (const pending of [...this.#waiting]) this.#done(pending, 'cancelled');
   }
 
-  #done(pending: PendingInput): void {
+  #done(pending: PendingInput, reason: Reason): void {
     this.#waiting = this.#waiting.filter((each) => each !== pending);
     const { execution } = pending;
-    this.#log.append({ type: 'input_done', ...(execution !== undefined && { execution }) });
+    this.#log.append({ type: 'input_done', ...(execution !== undefined && { execution }), reason });
   }
 }

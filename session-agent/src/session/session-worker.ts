@@ -70,6 +70,16 @@ export class SessionWorker {
     this.#requests.fail(new ReplPoolError('WORKER_FAILED', 'the worker ended before it answered'));
   }
 
+  /** Has it read what it was sent, where code that keeps its interpreter can be brought to let it. */
+  wake(): void {
+    this.#worker.wake();
+  }
+
+  /** Where its threads stand; empty where that is not to be had. */
+  stacks(): Promise<string> {
+    return this.#worker.stacks();
+  }
+
   /** Ends the process and all that it started; resolves when nothing of it is left. */
   kill(): Promise<void> {
     return this.#worker.kill();

@@ -30,7 +30,7 @@ export interface ZygoteEvents {
 const UNCLAIMED_EXITS = 1024;
 
 /**
- * The Python process that starts zygotes and reaps everything, for Node.js can do neither. When the agent goes, by whatever way, its pipe
+ * The process that starts zygotes and reaps everything, for Node.js can do neither. When the agent goes, by whatever way, its pipe
  * ends and the launcher kills all that descends from it.
  */
 export class Launcher {
@@ -41,6 +41,7 @@ export class Launcher {
   readonly #exits = new Map<number, (status: ExitStatus) => void>();
   readonly #unclaimed = new Map<number, ExitStatus>();
   readonly #kills = new Map<string, PromiseWithResolvers<void>>();
+  readonly #stacks = new Map<string, PromiseWithResolvers<string>>();
   readonly #log: Logger;
   #gone = false;
   readonly #greeted = Promise.withResolvers<void>();
@@ -70,6 +71,8 @@ export class Launcher {
         this.#forks.clear();
         for (const kill of this.#kills.values()) kill.resolve();
         this.#kills.clear();
+        for (const stacks of this.#stacks.values()) stacks.resolve('');
+        this.#stacks.clear();
         // It takes all of its descendants along.
         for (const exited of this.#exits.values()) this.#contain(() => exited({ signal: 'SIGKILL' }));
         this.#exits.clear();
@@ -79,11 +82,15 @@ export class Launcher {
   }
 
   /**
-   * @param python the interpreter that has `replpool_worker`
+   * @param command the launcher's; it speaks docs/worker-protocol.md on the fds in PYREPL_PROTOCOL_FDS
    * @param onLost called once when the launcher has gone, on shutdown too
    */
-  static async start(python: string, onLost: (error: Error) => void, log: Logger): Promise<Launcher> {
-    const process = spawn(python, ['-m', 'replpool_worker', 'launcher'], {
+  static async start(
+    [program, ...args]: readonly [string, ...string[]],
+    onLost: (error: Error) => void,
+    log: Logger,
+  ): Promise<Launcher> {
+    const process = spawn(program, args, {
       // Its stdout is our stderr: ours has lines for who started us, and `warmupCode` may print what it likes.
       stdio: ['ignore', 2, 2, 'pipe', 'pipe'],
       env: launcherEnvironment(),
@@ -91,7 +98,7 @@ export class Launcher {
       detached: true,
     });
     const failed = once(process, 'error').then(([error]) => {
-      throw new Error(`cannot start ${python}`, { cause: error });
+      throw new Error(`cannot start ${program}`, { cause: error });
     });
     const launcher = new Launcher(process, onLost, log);
     const late = setTimeout(() => launcher.#link.fail(new Error('the launcher said no hello')), HELLO_TIMEOUT_MS);
@@ -139,6 +146,22 @@ export class Launcher {
     return kill.promise;
   }
 
+  /** Has a worker read what it was sent, where code that keeps its interpreter can be brought to let it. */
+  wake(worker: string, pid: number): void {
+    this.#link.send({ type: 'wake', worker, pid });
+  }
+
+  /** Where the threads of a worker stand, in the words of its language; empty where that is not to be had. */
+  stacks(worker: string, pid: number): Promise<string> {
+    if (this.#gone) return Promise.resolve('');
+    const asked = this.#stacks.get(worker);
+    if (asked) return asked.promise;
+    const stacks = Promise.withResolvers<string>();
+    this.#stacks.set(worker, stacks);
+    this.#link.send({ type: 'stacks', worker, pid });
+    return stacks.promise;
+  }
+
   /** Ends every descendant; resolves when the launcher has exited. */
   async shutdown(): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
@@ -181,6 +204,10 @@ export class Launcher {
       case 'killed':
         this.#kills.get(frame.worker)?.resolve();
         this.#kills.delete(frame.worker);
+        return;
+      case 'stacks':
+        this.#stacks.get(frame.worker)?.resolve(frame.text);
+        this.#stacks.delete(frame.worker);
         return;
     }
   }

@@ -87,6 +87,9 @@ export class FrameLink implements Disposable {
   #numbered(message: unknown): void {
     if (!isFrame(message)) throw new LinkError('a frame is not a map with a type');
     const number = Number(message.n);
+    // By its value, for a number that msgpack carries in 64 bits is a bigint.
+    if (!(typeof message.n === 'number' || typeof message.n === 'bigint') || !Number.isInteger(number) || number < 1)
+      throw new LinkError('a frame without a number');
     if (number <= this.#received) return;
     if (number !== this.#received + 1) throw new LinkError(`frame ${number} came after frame ${this.#received}`);
     this.#received = number;

@@ -162,6 +162,16 @@ export class Worker {
     return (await this.#cgroup?.usage()) ?? {};
   }
 
+  /** Has it read what it was sent, where code that keeps its interpreter can be brought to let it. */
+  wake(): void {
+    if (this.alive) this.#launcher.wake(this.id, this.pid);
+  }
+
+  /** Where its threads stand; empty where that is not to be had. */
+  stacks(): Promise<string> {
+    return this.#launcher.stacks(this.id, this.pid);
+  }
+
   /** Ends the process and all that it started; resolves when nothing of it is left. Its exit is still announced. */
   kill(): Promise<void> {
     if (this.#ending === undefined) {

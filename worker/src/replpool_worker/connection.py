@@ -9,12 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeGuard
 
-from . import CAPABILITIES, CODECS, PROTOCOL_FDS, PROTOCOL_VERSIONS
+from . import CAPABILITIES, CODECS, PROTOCOL_FDS, PROTOCOL_VERSIONS, kernel
 from .frames import FrameReader, Message, ProtocolError, decode, encode, write_all
 
 HELLO_SECONDS = 10.0
+POLL_SECONDS = 0.00005
 EX_PROTOCOL = 76
 
 
@@ -89,9 +90,11 @@ class Connection:
         poll = select.poll()
         poll.register(self.fds[0], select.POLLIN)
         deadline = time.monotonic() + HELLO_SECONDS
-        # The hello is one small frame that its sender writes at once, so that waiting for its first byte is enough.
-        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            raise TimeoutError(f"no hello within {HELLO_SECONDS:.0f} s")
+        # Not for its first byte alone: half a hello must not hang this worker.
+        while not self._reader.has_frame():
+            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                raise TimeoutError(f"no hello within {HELLO_SECONDS:.0f} s")
+            self._reader.take()
         return self._reader.read()
 
     def send(self, *messages: Message, settle: Callable[[], None] | None = None) -> None:
@@ -144,7 +147,7 @@ class Connection:
                 raise
             message = decode(body, self.codec)
             number = message.get("n")
-            if not isinstance(number, int | float) or isinstance(message.get("type"), str) is False:
+            if not _is_number(number) or not isinstance(message.get("type"), str):
                 raise ProtocolError("a frame without a number or a type")
             if number <= self._received:
                 continue
@@ -152,6 +155,12 @@ class Connection:
                 raise ProtocolError(f"frame {number} after frame {self._received}: frames are missing")
             self._received = int(number)
             return message
+
+    def wait_until_read(self, seconds: float) -> None:
+        """Wait until the other side has read all that was sent, for so long at most."""
+        deadline = time.monotonic() + seconds
+        while not self.closed and kernel.unread_by_peer(self.fds[1]) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
 
     def has_frame(self) -> bool:
         """Whether a whole frame waits in the buffer, invisible to poll()."""
@@ -165,6 +174,11 @@ class Connection:
         for fd in set(self.fds):
             with contextlib.suppress(OSError):
                 os.close(fd)
+
+
+def _is_number(number: Any) -> TypeGuard[int | float]:
+    # JavaScript's msgpack carries integers of 2^32 and more as floats.
+    return isinstance(number, int | float) and not isinstance(number, bool) and number >= 1 and number == number // 1
 
 
 def leave(error: BaseException) -> int:

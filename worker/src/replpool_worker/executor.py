@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from . import EX_SOFTWARE
+from .changes import Prints, changes, fingerprints
 from .compiler import CO_COROUTINE, Cell, Compiler
 from .display import Display
 from .frames import FrameTooLarge, Message
 from .input import Input
 from .interrupts import Interrupts
-from .mime import bundle
 from .namespace import Namespace
+from .output import Output
 from .shortening import shorten
 from .tracebacks import describe, name_of
-from .variables import Prints, changes, fingerprints
 
 _exit = os._exit
 
@@ -82,6 +82,7 @@ class Executor:
         # `finished`, whichever thread sends it.
         self.running: str | None = None
         self.inputs: Input
+        self.output: Output
         self.displays: Display
 
     def submit(self, message: Message) -> None:
@@ -104,6 +105,8 @@ class Executor:
 
     def _start(self, execution: Execution) -> None:
         self._interrupts.begin(execution.id)
+        self.inputs.begin()
+        self.output.begin()
         self._send({"type": "started", "execution": execution.id}, settle=lambda: self._set_running(execution.id))
         before = fingerprints(self._namespace.variables())
         cpu = _cpu_ms()
@@ -132,8 +135,8 @@ class Executor:
 
     def _run(self, cell: Cell) -> object:
         self._interrupts.lend()
-        if cell.body is not None:
-            exec(cell.body, self._names)
+        for code in cell.body:
+            exec(code, self._names)
         return eval(cell.last, self._names) if cell.last is not None else None
 
     def _start_task(self, execution: Execution, cell: Cell, finish: Callable[[Cell], None]) -> None:
@@ -166,11 +169,10 @@ class Executor:
     async def _await(self, cell: Cell) -> object:
         value = None
         self._interrupts.lend()
-        for code in (cell.body, cell.last):
-            if code is not None:
-                value = eval(code, self._names)
-                if code.co_flags & CO_COROUTINE:
-                    value = await value
+        for code in cell.codes:
+            value = eval(code, self._names)
+            if code.co_flags & CO_COROUTINE:
+                value = await value
         return value if cell.last is not None else None
 
     def _finish(self, execution: Execution, before: Prints, cpu: float, cell: Cell | None) -> None:
@@ -178,6 +180,7 @@ class Executor:
             self._leave_fork(execution.error)
         messages: list[Message] = []
         shown = self._show(execution)
+        self._flush_replaced(execution)
         error: Message | None = None
         if execution.error is not None:
             error = self._describe(execution.error)
@@ -191,7 +194,7 @@ class Executor:
         self._interrupts.end()
         if status == "interrupted":
             self.inputs.cancel(execution.id)
-        after = fingerprints(self._namespace.variables())
+        after = fingerprints(self._namespace.variables(), before)
         pipes = self._pipes()
         usage = {
             "cpuMs": round(max(0.0, _cpu_ms() - cpu), 3),
@@ -218,22 +221,42 @@ class Executor:
 
     def _show(self, execution: Execution) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """The result's bundle; an interrupt or exit out of its `__repr__` becomes the execution's error."""
-        if execution.error is not None or execution.silent:
+        if execution.silent:
             return None
 
         def show() -> tuple[dict[str, Any], dict[str, Any]] | None:
-            if execution.value is not None:
+            made = None
+            if execution.error is None and execution.value is not None:
                 # Here, because it may run user code: what `_` held goes, and keys of the namespace are compared.
                 self._names["_"] = execution.value
-            made = None if execution.value is None else bundle(execution.value)
+                made = self.displays.result(execution.value)
             self.displays.show_figures()
             return made
 
         try:
             return self._interrupts.run_user_code(show)
         except BaseException as error:
-            execution.error = error
+            # What the code itself failed with counts for more than a figure that was not drawn after it.
+            if execution.error is None:
+                execution.error = error
             return None
+
+    def _flush_replaced(self, execution: Execution) -> None:
+        """What stands in a stream that user code put in the place of ours was written by this execution."""
+
+        def flush() -> None:
+            for stream in replaced:
+                with contextlib.suppress(Exception):
+                    stream.flush()
+
+        replaced = self.output.replaced()
+        if not replaced:
+            return
+        try:
+            self._interrupts.run_user_code(flush)
+        except BaseException as error:
+            if execution.error is None:
+                execution.error = error
 
     def _release(self, execution: Execution, cell: Cell | None) -> None:
         """Let go of what the execution held, which may run the user's `__del__`."""

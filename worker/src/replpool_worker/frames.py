@@ -5,7 +5,7 @@ import json
 import math
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgpack
@@ -14,6 +14,8 @@ Message = dict[str, Any]
 
 HEADER = struct.Struct(">I")
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+# An agent takes no message with more values: they need far more of its memory than of a frame.
+MAX_VALUES = 4_194_304
 READ_BYTES = 256 * 1024
 
 
@@ -76,7 +78,23 @@ def encode(message: Message, codec: str) -> bytes:
         body = pack(cleaned)
     if len(body) > MAX_MESSAGE_BYTES:
         raise FrameTooLarge(f"a message of {len(body)} bytes; a frame holds at most {MAX_MESSAGE_BYTES}")
+    # A value takes a byte at least, so that the common message needs no counting.
+    if len(body) > MAX_VALUES and _count(message) > MAX_VALUES:
+        raise FrameTooLarge(f"a message of more than {MAX_VALUES} values")
     return HEADER.pack(len(body)) + body
+
+
+def _count(message: object) -> int:
+    """The values in a message, keys and containers included."""
+    values = 1
+    containers = [message]
+    while containers:
+        container = containers.pop()
+        items = container.values() if isinstance(container, dict) else container
+        assert isinstance(items, Iterable)
+        values += len(container) * (2 if isinstance(container, dict) else 1)  # type: ignore[arg-type]
+        containers.extend(item for item in items if isinstance(item, dict | list | tuple))
+    return values
 
 
 def decode(body: bytes, codec: str) -> Message:
@@ -120,17 +138,21 @@ class FrameReader:
         (length,) = HEADER.unpack_from(self._buffer)
         return bool(length > MAX_MESSAGE_BYTES) or len(self._buffer) >= HEADER.size + length
 
+    def take(self, size: int = READ_BYTES) -> None:
+        """Wait for bytes and take what is there, about `size` at most. Raises EOFError and ProtocolError as read()."""
+        try:
+            data = os.read(self._fd, max(READ_BYTES, min(size, 4 * 1024 * 1024)))
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            if self._buffer:
+                raise ProtocolError("end of file inside a frame")
+            raise EOFError
+        self._buffer += data
+
     def _fill(self, size: int) -> None:
         while len(self._buffer) < size:
-            try:
-                data = os.read(self._fd, max(READ_BYTES, min(size - len(self._buffer), 4 * 1024 * 1024)))
-            except ConnectionResetError:
-                data = b""
-            if not data:
-                if self._buffer:
-                    raise ProtocolError("end of file inside a frame")
-                raise EOFError
-            self._buffer += data
+            self.take(size - len(self._buffer))
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -1,4 +1,7 @@
-"""`input()` and `getpass()` answered by the client, from any thread; a wait ends by a value, EOF or an interrupt."""
+"""`input()`, `getpass()` and `sys.stdin` answered by the client, from any thread.
+
+A wait ends by a value, EOF or an interrupt.
+"""
 
 import builtins
 import getpass
@@ -11,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .frames import Message
+from .stdin import Lines, TextInput
 
 
 @dataclass
@@ -36,19 +40,27 @@ class Input:
         self._shield = shield
         self._requests: dict[str, _Request] = {}
         self._numbers = itertools.count(1)
-        self.closed = False
+        self._lines = Lines(self._ask_line, shield)
+        self.stdin = TextInput(self._lines)
+        self._closed = False
 
     def install(self) -> None:
-        """Override input and getpass.getpass, for every module and for good."""
+        """Override input, getpass.getpass and sys.stdin, for every module and for good."""
 
-        native, stdin = builtins.input, sys.stdin
+        native = builtins.input
 
         def input(prompt: object = "", /) -> str:
             """Read a line from the session's client; EOFError when its input has ended."""
-            if getattr(sys, "stdin", None) is not stdin:
+            if getattr(sys, "stdin", None) is not self.stdin:
                 # User code put a file of its own there, and means that.
                 return native(prompt)
-            return self.ask(str(prompt), password=False)
+            text = str(prompt)
+            rest = self._lines.take_line()
+            if rest is None:
+                return self.ask(text, password=False)
+            # Of a line that sys.stdin.read(n) began; nobody is asked, so the prompt is output, as with a pipe.
+            sys.stdout.write(text)
+            return rest.removesuffix("\n")
 
         def ask_password(prompt: str = "Password: ", stream: Any = None, *, echo_char: str | None = None) -> str:
             """Read a line from the session's client, which does not show it."""
@@ -56,11 +68,41 @@ class Input:
             return self.ask(str(prompt), password=True)
 
         builtins.input = input
-        getpass.getpass = ask_password
+        # The latter two for those who took getpass itself before: without a terminal that ends in fallback_getpass.
+        for name in ("getpass", "unix_getpass", "fallback_getpass"):
+            setattr(getpass, name, ask_password)
+        self._install_stdin()
+
+    def begin(self) -> None:
+        """Before an execution: what answered the one before is not for it, and a `sys.stdin` that it closed is back."""
+        self._lines.forget()
+        if self.stdin.closed:
+            self._install_stdin()
+
+    def close(self) -> None:
+        """In a forked child of the user's: no client answers it."""
+        self._closed = True
+        self._lines.forget()
+
+    def _install_stdin(self) -> None:
+        former, self.stdin = self.stdin, TextInput(self._lines)
+        # A file that user code put there stays.
+        present = getattr(sys, "stdin", None)
+        if present is former or present is sys.__stdin__:
+            vars(sys).update(stdin=self.stdin)
+        vars(sys).update(__stdin__=self.stdin)
 
     def ask(self, prompt: str, password: bool) -> str:
         """Send the request and wait. Raises EOFError, and KeyboardInterrupt when an interrupt ended the wait."""
-        if self.closed:
+        return self._ask(prompt, password)[0]
+
+    def _ask_line(self) -> str:
+        """Likewise for `sys.stdin`: with its newline, unless it is the last of a text that ends without one."""
+        value, is_last = self._ask("", password=False)
+        return value if is_last else value + "\n"
+
+    def _ask(self, prompt: str, password: bool) -> tuple[str, bool]:
+        if self._closed:
             raise EOFError("no client answers input() in a forked child process")
         number = str(next(self._numbers))
         try:
@@ -79,9 +121,9 @@ class Input:
             raise
         if request.cancelled:
             raise KeyboardInterrupt
-        if request.eof or request.value is None:
+        if request.value is None:
             raise EOFError("the input has ended")
-        return request.value
+        return request.value, request.eof
 
     def reply(self, message: Message) -> None:
         """From the protocol thread: an `input_reply`. One that comes after its request was cancelled is dropped."""

@@ -1,20 +1,51 @@
 """What the kernel offers beside Python's own os module: prctl, and the tree of processes in /proc (Linux)."""
 
+import array
 import contextlib
 import ctypes
+import fcntl
 import os
+import termios
 
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
 
+_IOLBF = 1
+
 _libc = ctypes.CDLL(None, use_errno=True)
+try:
+    _c_stdout: ctypes.c_void_p | None = ctypes.c_void_p.in_dll(_libc, "stdout")
+except ValueError:
+    _c_stdout = None
 
 
 def _prctl(option: int, argument: int) -> None:
     if _libc.prctl(option, ctypes.c_ulong(argument), 0, 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"prctl({option}): {os.strerror(number)}")
+
+
+def line_buffer_c_stdout() -> None:
+    """Have C's printf write each line at once, in order with Python's: into a pipe it would keep 4 KiB back."""
+    if _c_stdout is not None:
+        _libc.setvbuf(_c_stdout, None, _IOLBF, 0)
+
+
+def flush_c_stdout() -> None:
+    """Write out what printf holds. Not all of C's files: one on which another thread waits is locked."""
+    if _c_stdout is not None:
+        _libc.fflush(_c_stdout)
+
+
+def unread_by_peer(fd: int) -> int:
+    """How much of what was written to a socket or a pipe its other end has not read; 0 where the kernel cannot tell."""
+    answer = array.array("i", [0])
+    for request in (termios.TIOCOUTQ, termios.FIONREAD):
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(fd, request, answer)
+            return answer[0]
+    return 0
 
 
 def become_subreaper() -> None:
@@ -100,6 +131,14 @@ def environment_value(pid: int, name: str) -> str | None:
         if entry.startswith(prefix):
             return entry[len(prefix) :].decode("utf-8", "replace")
     return None
+
+
+def catches(pid: int, number: int) -> bool:
+    """Whether the process has a handler for a signal."""
+    for line in read(f"/proc/{pid}/status").splitlines():
+        if line.startswith(b"SigCgt:"):
+            return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+    return False
 
 
 def overwrite_environment(name: str, value: str) -> None:

@@ -16,6 +16,8 @@ from .connection import Connection, Refused, hello, leave, protocol_fds
 from .frames import Message, ProtocolError
 from .reaping import Kill, exit_status, kill_all_descendants
 from .shortening import shorten
+from .signals import WAKE
+from .stack_reader import StackReader
 from .tracebacks import describe
 from .zygote_handle import ZygoteHandle
 
@@ -35,6 +37,7 @@ class Launcher:
         self._reaped_unknown: set[int] = set()
         self._forks_waiting = 0
         self._kills: list[Kill] = []
+        self._stacks = StackReader()
         self._running = True
 
     def run(self) -> None:
@@ -56,13 +59,15 @@ class Launcher:
                 for zygote in self._zygotes.values():
                     if zygote.open:
                         poll.register(zygote.fd, zygote.awaited)
-                ready = {fd for fd, _ in poll.poll()}
+                ready = {fd for fd, _ in poll.poll(self._stacks.register(poll))}
                 if wake_read in ready:
                     os.read(wake_read, 4096)
                 for zygote in list(self._zygotes.values()):
                     if zygote.open and zygote.fd in ready:
                         zygote.flush()
                         self._from_zygote(zygote)
+                for worker, text in self._stacks.collect():
+                    self._agent.send({"type": "stacks", "worker": worker, "text": text})
                 self._reap()
                 if agent_fd in ready:
                     self._from_agent()
@@ -98,6 +103,10 @@ class Launcher:
             self._fork(message)
         elif kind == "kill":
             self._kill(str(message["worker"]), int(message["pid"]))
+        elif kind == "wake":
+            self._wake(str(message["worker"]), int(message["pid"]))
+        elif kind == "stacks":
+            self._ask_stacks(str(message["worker"]), int(message["pid"]))
         elif kind == "shutdown":
             self._stop()
         else:
@@ -131,6 +140,7 @@ class Launcher:
             self._agent.send({"type": "fork_failed", "worker": worker, "message": text})
             return
         request = {"worker": worker} | {key: str(message[key]) for key in ("socket", "token", "directory")}
+        self._stacks.prepare(worker, request["directory"])
         zygote.forking.append(worker)
         self._forks_waiting += 1
         zygote.send(request)
@@ -165,6 +175,8 @@ class Launcher:
             self._forks_waiting -= 1
             if pid not in self._reaped_unknown:
                 self._workers[pid] = message["worker"]
+            else:
+                self._forget_stacks(message["worker"])
             self._agent.send({"type": "forked", "worker": message["worker"], "pid": pid})
         elif kind == "fork_failed":
             number = {"errno": int(message["errno"])} if "errno" in message else {}
@@ -176,6 +188,7 @@ class Launcher:
             }
             zygote.forking.remove(message["worker"])
             self._forks_waiting -= 1
+            self._forget_stacks(message["worker"])
             self._agent.send(text)
         else:
             raise ValueError(f"{kind!r}")
@@ -183,6 +196,20 @@ class Launcher:
     def _kill(self, worker: str, pid: int) -> None:
         self._kills.append(Kill(worker, pid))
         self._advance_kills()
+
+    def _wake(self, worker: str, pid: int) -> None:
+        if self._workers.get(pid) == worker and kernel.catches(pid, WAKE):
+            kernel.signal(pid, WAKE)
+
+    def _ask_stacks(self, worker: str, pid: int) -> None:
+        # By the pid only while we have not reaped it: it is that worker's until then.
+        if self._workers.get(pid) != worker or not self._stacks.ask(worker, pid):
+            self._agent.send({"type": "stacks", "worker": worker, "text": ""})
+
+    def _forget_stacks(self, worker: str) -> None:
+        text = self._stacks.forget(worker)
+        if text is not None:
+            self._agent.send({"type": "stacks", "worker": worker, "text": text})
 
     def _advance_kills(self) -> None:
         own = {zygote.pid for zygote in self._zygotes.values()} | set(self._workers)
@@ -210,7 +237,10 @@ class Launcher:
             if zygote:
                 self._zygote_ended(zygote, how)
             else:
-                if self._workers.pop(pid, None) is None and self._forks_waiting:
+                worker = self._workers.pop(pid, None)
+                if worker is not None:
+                    self._forget_stacks(worker)
+                elif self._forks_waiting:
                     self._reaped_unknown.add(pid)
                 self._agent.send({"type": "exited", "pid": pid, **how})
         if not self._forks_waiting:
@@ -226,6 +256,7 @@ class Launcher:
         zygote.close()
         for worker in zygote.forking:
             self._forks_waiting -= 1
+            self._forget_stacks(worker)
             why = f" ({zygote.fault})" if zygote.fault else ""
             text = f"zygote {zygote.name!r} ended before it answered{why}"
             self._agent.send({"type": "fork_failed", "worker": worker, "message": text})

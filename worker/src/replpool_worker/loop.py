@@ -5,22 +5,27 @@ import asyncio.events
 import asyncio.tasks
 import contextlib
 import functools
-import selectors
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
+from .session_loop import SessionLoop
 
-def make_loop() -> asyncio.SelectorEventLoop:
-    """A loop over poll(), which has no kernel object that a fork would share (epoll has)."""
-    loop = asyncio.SelectorEventLoop(selectors.PollSelector())
+
+def make_loop() -> SessionLoop:
+    """The session's loop, as this thread's."""
+    loop = SessionLoop()
     asyncio.set_event_loop(loop)
     return loop
 
 
 @contextlib.contextmanager
 def _set_aside(loop: asyncio.AbstractEventLoop, shield: AbstractContextManager[Any]) -> Iterator[None]:
-    """No running loop and no current task, for as long as user code drives a loop of its own."""
+    """No running loop and no current task, for as long as user code drives a loop of its own.
+
+    The policy's loop is left as user code left it: to set it would take the watcher of child processes away from the
+    loop that waits for them (Python 3.10 and 3.11), and code on the running loop is never given that one.
+    """
     task = asyncio.tasks.current_task(loop)
     try:
         # An interrupt between the two would leave a task that cannot end: "does not match the current task".
@@ -34,12 +39,11 @@ def _set_aside(loop: asyncio.AbstractEventLoop, shield: AbstractContextManager[A
             asyncio.events._set_running_loop(loop)
             if task is not None and asyncio.tasks.current_task(loop) is None:
                 asyncio.tasks._enter_task(loop, task)
-            # asyncio.run leaves the thread without a loop.
-            asyncio.set_event_loop(loop)
 
 
-def allow_nested(loop: asyncio.AbstractEventLoop, shield: AbstractContextManager[Any]) -> None:
+def allow_nested(loop: SessionLoop, shield: AbstractContextManager[Any]) -> None:
     """Let asyncio.run, Runner.run and another loop's run_* work in code that runs on `loop`."""
+    loop.shield = shield
 
     def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)

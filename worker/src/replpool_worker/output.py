@@ -8,9 +8,15 @@ import os
 import stat
 import sys
 import termios
+import time
+from typing import Any
 
+from . import kernel
+
+_NAMES = ("stdout", "stderr")
 F_SETPIPE_SZ = 1031
 PIPE_BYTES = 256 * 1024
+POLL_SECONDS = 0.00005
 
 
 def _text(fd: int) -> io.TextIOWrapper:
@@ -18,6 +24,14 @@ def _text(fd: int) -> io.TextIOWrapper:
     return io.TextIOWrapper(
         io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", newline="\n", line_buffering=True
     )
+
+
+def _is_closed(stream: io.TextIOWrapper) -> bool:
+    try:
+        return stream.closed
+    except ValueError:
+        # Detached.
+        return True
 
 
 def widen(fd: int) -> None:
@@ -33,11 +47,16 @@ class Output:
         """Rewire sys.stdout and sys.stderr over fds 1 and 2 as they are now."""
         # Own copies: the hint holds when user code closes fd 1 or puts a file over it.
         self._ends = [self._copy(1), self._copy(2)]
-        self._streams = [_text(1), _text(2)]
-        sys.stdout = self._streams[0]
-        sys.stderr = self._streams[1]
-        # Final to the type checker; libraries that undo a redirection go back to these.
-        vars(sys).update(__stdout__=sys.stdout, __stderr__=sys.stderr)
+        self._streams: list[io.TextIOWrapper] = []
+        for fd, name in enumerate(_NAMES, 1):
+            former = getattr(sys, name, None)
+            if isinstance(former, io.TextIOWrapper):
+                # Code of the template may have kept it (logging does); it is over the same descriptor.
+                with contextlib.suppress(OSError, ValueError):
+                    former.reconfigure(line_buffering=True)
+            self._streams.append(_text(fd))
+            self._show(fd - 1)
+        kernel.line_buffer_c_stdout()
 
     @staticmethod
     def _copy(fd: int) -> int | None:
@@ -49,8 +68,33 @@ class Output:
         except OSError:
             return None
 
+    def _show(self, index: int) -> None:
+        """Make one of ours what the interpreter knows; libraries that undo a redirection go back to `__stdout__`."""
+        name, stream = _NAMES[index], self._streams[index]
+        vars(sys).update({name: stream, f"__{name}__": stream})
+
+    def begin(self) -> None:
+        """Before an execution: what an earlier one closed, or a child process made unwaiting, is as it was."""
+        for index, stream in enumerate(self._streams):
+            if _is_closed(stream):
+                is_shown = getattr(sys, _NAMES[index], None) is stream
+                self._streams[index] = _text(index + 1)
+                vars(sys).update({f"__{_NAMES[index]}__": self._streams[index]})
+                if is_shown:
+                    self._show(index)
+        for end in self._ends:
+            if end is not None:
+                with contextlib.suppress(OSError):
+                    os.set_blocking(end, True)
+
+    def replaced(self) -> list[Any]:
+        """The streams that user code put in the place of ours."""
+        present = [getattr(sys, name, None) for name in _NAMES]
+        return [one for one, ours in zip(present, self._streams, strict=True) if one is not ours and one is not None]
+
     def flush(self) -> None:
-        """Write out what our text objects hold; what user code closed or broke is left."""
+        """Write out what our text objects and C's stdout hold; what user code closed or broke is left."""
+        kernel.flush_c_stdout()
         for stream in self._streams:
             with contextlib.suppress(OSError, ValueError):
                 # Not stream.flush(): user code may have put a function of its own there.
@@ -60,6 +104,13 @@ class Output:
         """`[out, err]`: bytes written and not yet read; 1, meaning "look", where the kernel cannot tell."""
         self.flush()
         return [self._unread(end) for end in self._ends]
+
+    def wait_until_read(self, seconds: float) -> None:
+        """Wait until the agent has read what stands in the pipes, for so long at most; a thread may go on writing."""
+        self.flush()
+        deadline = time.monotonic() + seconds
+        while any(end is not None and self._unread(end) for end in self._ends) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
 
     @staticmethod
     def _unread(end: int | None) -> int:

@@ -22,6 +22,11 @@ from .tracebacks import describe
 # Python hands the interpreter to a waiting thread after this long; the default of 5 ms is what an interrupt of
 # `while True: pass` would wait.
 SWITCH_SECONDS = 0.0005
+# Frames that stand between what was printed before and after them, and how long the agent may take to read the output
+# before one (which never is empty where a thread floods it) and the frame itself.
+SHOWN = ("display", "update_display", "clear_output")
+OUTPUT_SECONDS = 0.1
+FRAME_SECONDS = 1.0
 # A loop that user code broke for good (it took builtins away) would fail for ever.
 FAILURES = 1000
 
@@ -46,7 +51,7 @@ class Session:
 
     def run(self, output: Output) -> None:
         """Serve for ever, on the main thread; the process ends inside."""
-        self._output = output
+        self._output = self._executor.output = output
         sys.setswitchinterval(SWITCH_SECONDS)
         self._interrupts.install()
         self._inputs.install()
@@ -95,13 +100,20 @@ class Session:
         """Send what user code asked for, from any thread. Raises ValueError where it is too large."""
         # A withdrawn question stands for no place in the output: it has neither field.
         is_placed = message["type"] != "input_cancelled"
+        # Output and frames go by different pipes. Where those are empty before a frame, and it is read before more is
+        # written, all come in the order of the code; `pipes` alone lets later output pass the frame.
+        is_shown = message["type"] in SHOWN
+        if is_shown and self._output is not None:
+            self._output.wait_until_read(OUTPUT_SECONDS)
         with self._interrupts:
-            if is_placed:
+            if is_placed and message["type"] != "warning":
                 message["pipes"] = self._pipes()
             try:
                 self._connection.send(message, settle=(lambda: self._place(message)) if is_placed else None)
             except FrameTooLarge as error:
                 raise ValueError(str(error)) from None
+        if is_shown:
+            self._connection.wait_until_read(FRAME_SECONDS)
 
     def _place(self, message: Message) -> None:
         """Name the execution that runs, under the connection's lock."""
@@ -168,6 +180,7 @@ class Session:
     def _in_forked_child(self) -> None:
         """In a child that user code forked: it is not the worker, and must not hold its connection open."""
         self._connection.forget()
-        self._inputs.closed = self._displays.closed = True
+        self._inputs.close()
+        self._displays.closed = True
         with contextlib.suppress(ValueError):
             self._interrupts.leave()

@@ -4,14 +4,15 @@ from .frames import Message
 
 
 def shorten(message: Message, limit: int = 1 << 20) -> None:
-    """Cut the texts of a bundle or an error to `limit` characters and drop longer binaries, in place."""
+    """Cut the text of a bundle or an error to `limit` characters and drop what is longer or no text, in place."""
     data = message.get("data")
     if isinstance(data, dict):
         for kind, value in list(data.items()):
-            if isinstance(value, str) and len(value) > limit:
-                data[kind] = value[:limit] + "…"
-            elif not isinstance(value, str):
+            if not isinstance(value, str) or (len(value) > limit and kind != "text/plain"):
+                # Half an image or half of some markup is none.
                 del data[kind]
+            elif len(value) > limit:
+                data[kind] = value[:limit] + "…"
     error = message.get("error")
     if isinstance(error, dict):
         error["message"] = error["message"][:limit]

@@ -7,11 +7,18 @@ which knows where user code stands; `signal.signal` and `signal.getsignal` tell 
 
 import importlib
 import signal
+import time
 import types
 from collections.abc import Callable
 from typing import Any
 
 Handler = Callable[[int, types.FrameType | None], object]
+
+# Sent by the launcher where an interrupt shows no effect. C code that keeps the interpreter and looks for signals now
+# and then (a regular expression, arithmetic on huge integers) calls the handler, and that lets the protocol thread read
+# which execution is to be interrupted. It says nothing itself, so it does no harm whenever it comes.
+WAKE = signal.SIGRTMAX - 3
+WAKE_SECONDS = 0.01
 
 
 class Signals:
@@ -28,6 +35,7 @@ class Signals:
     def install(self) -> None:
         """Take SIGINT, and stand before all handlers that user code installs from now on; on the main thread."""
         self._set(signal.SIGINT, self._arrived)
+        self._set(WAKE, _let_others_run)
         vars(self._native).update(signal=self._signal, getsignal=self._getsignal)
 
     def reset_interrupt(self) -> None:
@@ -49,6 +57,7 @@ class Signals:
         for number, handler in {signal.SIGINT: self.handler(signal.SIGINT), **self._handlers}.items():
             if self._get(number) is self._arrived:
                 self._set(number, handler)
+        self._set(WAKE, self._native.SIG_DFL)
 
     def _signal(self, number: int, handler: Any, /) -> Any:
         """As Python's own, errors included, but that SIG_DFL leaves SIGINT to us: an interrupt never ends a session."""
@@ -69,6 +78,13 @@ class Signals:
 
     def _shown(self, number: int, native: Any) -> Any:
         return self.handler(number) if native is self._arrived else native
+
+
+def _let_others_run(_number: int, _frame: types.FrameType | None) -> None:
+    _sleep(WAKE_SECONDS)
+
+
+_sleep = time.sleep
 
 
 def _nothing(_number: int, _frame: types.FrameType | None) -> None:

@@ -4,6 +4,8 @@ import os
 import traceback
 from typing import Any
 
+from .suggestions import suggest
+
 OUR_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
@@ -36,6 +38,7 @@ def describe(error: BaseException, name: str | None = None) -> dict[str, Any]:
 def _format(error: BaseException) -> list[str]:
     summary = traceback.TracebackException.from_exception(error, compact=True)
     _strip(summary, set())
+    suggest(summary, error)
     return list(summary.format())
 
 

@@ -7,15 +7,17 @@ import resource
 import signal
 import socket
 import sys
+import warnings
 from typing import NoReturn
 
-from . import EX_SOFTWARE, PROTOCOL_FDS, WORKER_MARKER, kernel
+from . import EX_SOFTWARE, PROTOCOL_FDS, WORKER_MARKER, kernel, libraries
 from .connection import Connection, Refused, hello, leave, protocol_fds
 from .executor import die
 from .frames import Message, ProtocolError
 from .namespace import Namespace
 from .output import Output, widen
 from .session import Session
+from .stacks import StackDump
 from .stdio import PumpedOutput, take_stdio
 
 
@@ -32,7 +34,9 @@ def _prepare() -> None:
         sys.path[0] = ""
     elif "" not in sys.path:
         sys.path.insert(0, "")
-    os.environ.setdefault("MPLBACKEND", "agg")
+    libraries.prepare()
+    # Python 3.12 says so of every fork of a process with a thread, and the protocol's own is always there.
+    warnings.filterwarnings("ignore", r"This process \(pid=\d+\) is multi-threaded", DeprecationWarning)
 
 
 def _reseed() -> None:
@@ -64,6 +68,9 @@ def forked(request: Message, namespace: Namespace) -> NoReturn:
             widen(pipe)
             os.dup2(pipe, target)
             os.close(pipe)
+        stacks = StackDump()
+        stacks.offer(request["directory"])
+        os.register_at_fork(after_in_child=stacks.withdraw)
         Session(connection, namespace).run(Output())
     except (Refused, ProtocolError, EOFError, TimeoutError, ConnectionError, FileNotFoundError) as error:
         os._exit(leave(error))

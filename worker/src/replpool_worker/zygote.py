@@ -9,7 +9,7 @@ import sys
 import warnings
 from typing import Any
 
-from . import kernel
+from . import kernel, libraries
 from .frames import FrameReader, Message, decode, encode, write_all
 from .namespace import Namespace
 from .shortening import shorten
@@ -32,6 +32,7 @@ class Zygote:
     def warm(self) -> bool:
         """Preload and run the warm-up code, whose names stay in the namespace of every session. Reports either end."""
         request = decode(self._reader.read(), "msgpack")
+        libraries.prepare()
         try:
             for module in request["preload"]:
                 importlib.import_module(module)

@@ -1,0 +1,1 @@
+"""One chapter a file; `table.py` finds them."""

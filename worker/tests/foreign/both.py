@@ -1,0 +1,56 @@
+"""The same call on both sides at once: in a session of the service, and under its interpreter alone."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from foreign.compare import Known, differing, listed, unexplained
+from foreign.known_differences import KNOWN
+from foreign.plain import run_plain
+from foreign.service import Service, ServiceSession
+
+OUTCOMES = Path(__file__).with_name("outcomes.py").read_text()
+SECONDS = 240.0
+# What differs is run again, alone: a test that a busy machine fails is no difference.
+AGAIN = 2
+
+
+def run_both(service: Service, call: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the call of outcomes.py gives: (plain, session)."""
+    folder.mkdir()
+    session = ServiceSession(service)
+    with ThreadPoolExecutor(1) as pool:
+        plain = pool.submit(run_plain, OUTCOMES, call, folder, SECONDS, session.plain)
+        try:
+            inside = session.value(OUTCOMES, call, SECONDS)
+        finally:
+            session.delete()
+        return plain.result(), inside
+
+
+def missing(service: Service, module: str) -> str | None:
+    """Why the interpreter does not have the module; None where it has it."""
+    session = ServiceSession(service)
+    try:
+        why: str | None = session.value(OUTCOMES, f"missing({module!r})", SECONDS)
+    finally:
+        session.delete()
+    return why
+
+
+def assert_same(service: Service, module: str, call: str, folder: Path, known: tuple[Known, ...] = KNOWN) -> None:
+    """Run all, then what differs unlisted once more by `call(only)`. Raises AssertionError with every difference."""
+    plain, inside = run_both(service, f"{call}({module!r})", folder / "0")
+    assert plain["outcomes"], f"{module} has no tests"
+    for attempt in range(1, AGAIN + 1):
+        expected = listed(module, {*plain["outcomes"], *inside["outcomes"]}, known)
+        seen = [test for test in differing(plain["outcomes"], inside["outcomes"]) if test not in expected]
+        if not seen:
+            break
+        again = run_both(service, f"{call}({module!r}, {seen!r})", folder / f"{attempt}")
+        for side, result in zip((plain, inside), again, strict=True):
+            side["outcomes"].update(result["outcomes"])
+            side["texts"].update(result["texts"])
+    lines = unexplained(module, plain["outcomes"], inside["outcomes"], known)
+    texts = [text[-3000:] for test, text in inside["texts"].items() if any(line.startswith(test) for line in lines)]
+    assert not lines, "\n".join([*lines, *texts])
