@@ -7,6 +7,8 @@ from dataclasses import dataclass
 Outcomes = dict[str, str]
 Version = tuple[int, int]
 ABSENT = "absent"
+# What is known so is not run in a session.
+ENDLESS = "does not end"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,12 @@ def listed(module: str, tests: set[str], known: tuple[Known, ...]) -> dict[str, 
     """`{test: (plain, session)}` of what is known of the module's tests."""
     entries = [entry for entry in known if entry.module == module and entry.applies]
     return {test: (entry.plain, entry.session) for entry in entries for test in entry.named(tests)}
+
+
+def endless(module: str, known: tuple[Known, ...]) -> list[str]:
+    """How the names end of the module's tests that a session is spared."""
+    entries = [entry for entry in known if entry.module == module and entry.applies and entry.session == ENDLESS]
+    return [name.rpartition("*")[2] for entry in entries for name in entry.tests]
 
 
 def differing(plain: Outcomes, session: Outcomes) -> dict[str, tuple[str, str]]:

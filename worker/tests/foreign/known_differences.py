@@ -1,6 +1,6 @@
 """Every test of others that ends otherwise in a session than under a plain `python3`, with the reason."""
 
-from foreign.compare import Known
+from foreign.compare import ENDLESS, Known
 
 LAST_ALONE = (
     "an interactive Python shows every expression statement, inside `with` and `try` too; a session's result is the"
@@ -57,6 +57,22 @@ KNOWN: tuple[Known, ...] = (
         reason=LOOP_RUNS,
     ),
     Known(
+        "test.test_asyncio.test_tasks",
+        ("test.test_asyncio.test_tasks.*.test_ensure_future_coroutine_2",),
+        plain="passed",
+        session="failed",
+        reason=LOOP_RUNS,
+        before=(3, 11),
+    ),
+    Known(
+        "test.test_asyncio.test_tasks",
+        ("test.test_asyncio.test_tasks.*.test_as_completed_coroutine_use_global_loop",),
+        plain="passed",
+        session=ENDLESS,
+        reason=f"{LOOP_RUNS}; what it waits for is on that loop, which stands still while another is driven",
+        before=(3, 11),
+    ),
+    Known(
         "test.test_threading",
         ("test.test_threading.InterruptMainTests.test_interrupt_main_noerror",),
         plain="passed",
@@ -89,5 +105,13 @@ KNOWN: tuple[Known, ...] = (
         plain="passed",
         session="failed",
         reason=LOOP_RUNS,
+    ),
+    Known(
+        "test.test_sys",
+        ("test.test_sys.SysModuleTest.test_getframemodulename",),
+        plain="passed",
+        session="failed",
+        reason="it looks at the frames below the code, where asyncio's functions are wrapped by the worker's, under their names",
+        since=(3, 12),
     ),
 )

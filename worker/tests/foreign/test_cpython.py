@@ -30,7 +30,6 @@ MODULES = [
     "test.test_inspect",
     "test.test_linecache",
     "test.test_pdb",
-    "test.test_queue",
     "test.test_sys",
     "test.test_traceback",
     "test.test_warnings",
