@@ -111,7 +111,7 @@ WORKDIR /opt/replpool
 ENV NODE_ENV=production HOME=/tmp
 USER 65532:65532
 # The options are `agentNodeOptions` of session-agent/src/index.ts.
-ENTRYPOINT ["node", "--max-semi-space-size=8", "/opt/replpool/session-agent/dist/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=8", "--heap-growing-percent=30", "/opt/replpool/session-agent/dist/main.js"]
 CMD ["--config", "/etc/replpool/agent.json"]
 
 FROM ${BASE} AS router

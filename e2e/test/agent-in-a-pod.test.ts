@@ -14,6 +14,7 @@ import {
   type Session,
   type TlsFiles,
 } from '@replpool/protocol';
+import { agentNodeOptions } from '@replpool/session-agent';
 import { apply } from './support/apply.ts';
 import { image } from './support/images.ts';
 import { kubectl } from './support/kubectl.ts';
@@ -182,12 +183,9 @@ describe('an agent in a restricted pod, behind a router in another', () => {
     assert.equal((await fetch(`http://${addresses.router}:${listen.port}/metrics`)).status, 401);
   });
 
-  it('starts the agent with bounded young generations', async () => {
-    assert.ok(
-      (await lines('print(*open("/proc/1/cmdline").read().split("\\0"), sep="\\n")')).includes(
-        '--max-semi-space-size=8',
-      ),
-    );
+  it('starts the agent with the options that bound its garbage', async () => {
+    const started = await lines('print(*open("/proc/1/cmdline").read().split("\\0"), sep="\\n")');
+    assert.deepEqual(started.slice(1, 1 + agentNodeOptions.length), agentNodeOptions);
   });
 
   it("shows a worker no service account's token, in no variable and in no file", async () => {

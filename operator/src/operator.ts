@@ -142,7 +142,7 @@ async function reconcileAll(parts: OperatorParts, signal: AbortSignal): Promise<
     },
   });
   const reconciler = new Reconciler({
-    ...{ client, events, clock: systemClock, wallClock: Date.now, expectations },
+    ...{ client, log, events, clock: systemClock, wallClock: Date.now, expectations },
     settings: { agentImage, allowPrivileged, release: config },
     ownObjects: new OwnObjects(client, systemClock, config.namespace, certificates),
     pool: (key) => {

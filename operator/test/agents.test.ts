@@ -6,6 +6,7 @@ import { type AgentEndpoint, type AgentLinkMessage, INTERNAL_DRAIN_PATH } from '
 import type { TlsSource } from '@replpool/service';
 import { pino } from 'pino';
 import { until } from '../../kube/test/fake-api-server.ts';
+import { ManualClock } from '../../kube/test/manual-clock.ts';
 import { Agents, type AgentsOptions } from '../src/agents/agents.ts';
 
 const UID = 'u-1';
@@ -25,7 +26,7 @@ const noTls: TlsSource = {
 };
 
 /** What answers at the address of an agent, and says what a test lets it say. */
-async function start(bounds: Pick<AgentsOptions, 'streams' | 'asksPerSecond'> = {}) {
+async function start(bounds: Pick<AgentsOptions, 'streams' | 'asksPerSecond' | 'clock'> = {}) {
   const streams: ServerResponse[] = [];
   const orders: string[] = [];
   /** What orders to drain wait for before they are answered. */
@@ -164,6 +165,82 @@ describe('the agents that the operator hears', () => {
       it.agents.forget('u-2');
       it.listen(me.pod, { uid: 'u-1', host: '127.0.0.1', isNeeded: true });
       await until(() => open(it.streams).join() === '127.0.0.1');
+    });
+
+    it('are awaited until their turn has come, however long it takes, and again once their answer is old', async () => {
+      const clock = new ManualClock();
+      await using it = await start({ streams: 0, asksPerSecond: 5, clock });
+      it.listen(me.pod, { isNeeded: true });
+      clock.advance(60_000);
+      assert.ok(it.agents.isAwaited(UID), 'nobody asked it yet');
+      await until(() => it.streams.length === 1);
+      it.say(snapshotOf(me, 2));
+      await until(() => !it.agents.isAwaited(UID));
+      assert.equal(it.agents.loadOf(UID)?.sessions, 2);
+      const before = it.changes();
+      clock.advance(60_000);
+      assert.ok(it.agents.isAwaited(UID));
+      await until(() => it.streams.length === 2);
+      it.say(snapshotOf(me, 2));
+      await until(() => !it.agents.isAwaited(UID));
+      assert.equal(it.changes(), before + 1, 'who waits for it hears that it says the same');
+    });
+
+    it('are awaited no longer once they were asked in vain', async () => {
+      await using it = await start({ streams: 0 });
+      it.listen(me.pod, { isNeeded: true });
+      await until(() => it.streams.length === 1);
+      assert.ok(it.agents.isAwaited(UID));
+      it.streams[0]?.destroy();
+      await until(() => !it.agents.isAwaited(UID), 4_000);
+      assert.equal(it.agents.loadOf(UID), undefined);
+      assert.equal(it.changes(), 1);
+    });
+
+    it('are not awaited anew for a pool that comes to rest for a moment again and again', async () => {
+      const clock = new ManualClock();
+      await using it = await start({ streams: 0, clock });
+      it.listen(me.pod, { isNeeded: true });
+      await until(() => it.streams.length === 1);
+      it.say(snapshotOf(me, 2));
+      await until(() => !it.agents.isAwaited(UID));
+      for (const isNeeded of [false, true, false, true]) {
+        clock.advance(1_000);
+        it.listen(me.pod, { isNeeded });
+        assert.ok(!it.agents.isAwaited(UID));
+      }
+      it.listen(me.pod, { isNeeded: false });
+      clock.advance(60_000);
+      it.listen(me.pod, { isNeeded: true });
+      assert.ok(it.agents.isAwaited(UID));
+    });
+
+    it('do not wait behind one that was asked a moment ago', async () => {
+      await using it = await start({ streams: 0 });
+      it.listen();
+      await until(() => it.streams.length === 1);
+      it.say(snapshotOf(me, 2));
+      await until(() => it.agents.loadOf(UID) !== undefined && open(it.streams).length === 0);
+      it.listen(me.pod, { isNeeded: true });
+      it.listen('data-2', { uid: 'u-2', isNeeded: true, host: 'localhost' });
+      await until(() => it.streams.length === 2);
+      assert.deepEqual(open(it.streams), ['localhost']);
+    });
+
+    it('are heard by the stream that they have by now, and not by a late answer', async () => {
+      await using it = await start({ streams: 1 });
+      it.listen('data-2', { uid: 'u-2', isNeeded: true, host: 'localhost' });
+      it.listen(me.pod, { isNeeded: true });
+      await until(() => open(it.streams).includes('127.0.0.1'));
+      const asked = it.streams.find(({ req }) => req.headers.host?.startsWith('127.0.0.1'));
+      it.agents.forget('u-2');
+      it.listen(me.pod, { isNeeded: true });
+      await until(() => it.streams.length === 3);
+      it.say(snapshotOf(me, 5));
+      await until(() => it.agents.loadOf(UID)?.sessions === 5);
+      asked?.write(`${JSON.stringify(snapshotOf(me, 0))}\n`);
+      await until(() => asked?.closed === true);
+      assert.equal(it.agents.loadOf(UID)?.sessions, 5);
     });
   });
 

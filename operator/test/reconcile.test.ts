@@ -35,7 +35,8 @@ async function start(written: ReplPoolSpecInput = {}) {
     return { body: { metadata: { name: 'data', uid: 'pool', resourceVersion: '2' } } };
   };
   const clock = new ManualClock();
-  const log = pino({ level: 'silent' });
+  const logged: string[] = [];
+  const log = pino({ level: 'warn' }, { write: (line) => logged.push(line) });
   const client = api.server.client;
   const events = new EventRecorder({ client, log, instance: 'op', clock });
   const expectations = new Expectations(clock);
@@ -59,14 +60,14 @@ async function start(written: ReplPoolSpecInput = {}) {
   const pool = () => toPoolObject({ metadata: { name: 'data', namespace: 'team', uid, resourceVersion: '1' }, spec });
   let pods: readonly object[] = [];
   const reconciler = new Reconciler({
-    ...{ client, events, clock, expectations, settings, agents, pool },
+    ...{ client, log, events, clock, expectations, settings, agents, pool },
     wallClock: () => BEGIN + clock.now(),
     ownObjects: new OwnObjects(client, clock, 'replpool-system', { ensure: async () => undefined }),
     podsOf: () => pods.map((each) => toPodObject(each as Parameters<typeof toPodObject>[0])),
   });
   const { signal } = new AbortController();
   return {
-    ...{ api, clock, events, told, reasons, drained, loads, awaited, needed },
+    ...{ api, clock, events, told, reasons, drained, loads, awaited, needed, logged },
     look: () => reconciler.reconcile(KEY, signal),
     /** A condition of the last status, as `True Reason`. */
     said: (type: string) => {
@@ -191,6 +192,9 @@ describe('one look at a pool', () => {
     it.podIs(ended, {}, 'data-1');
     await it.look();
     assert.equal(it.made(), 1);
+    const unread = () => it.logged.filter((line) => /could not be read.*/.test(line) && /not for you/.test(line));
+    await it.look();
+    assert.equal(unread().length, 1, 'a right that is missing shows, once for each failure');
     events = { body: { metadata: { resourceVersion: '1' }, items: [{ note: 'it used too much' }] } };
     const uid = it.podIs(ended, {}, 'data-2');
     await it.look();
@@ -235,6 +239,24 @@ describe('one look at a pool', () => {
     it.awaited.clear();
     await it.look();
     assert.deepEqual(it.drained, [uid]);
+  });
+
+  it('drains nobody by what an agent said before the wait for the events of a pod that failed', async () => {
+    await using it = await start({ replicas: 0 });
+    const uid = it.podIs(ready);
+    it.loads.set(uid, idle);
+    it.podIs({ phase: 'Succeeded' }, {}, 'data-2');
+    const serve = it.api.server.answer;
+    let waits = 0;
+    it.api.server.answer = (url, request, body) => {
+      if (request.method !== 'GET' || !url.pathname.endsWith('/events')) return serve(url, request, body);
+      waits += 1;
+      it.awaited.add(uid);
+      return { body: { metadata: { resourceVersion: '1' }, items: [] } };
+    };
+    await it.look();
+    assert.equal(waits, 1);
+    assert.deepEqual(it.drained, []);
   });
 
   it('needs what agents say where pods come or go, and not where all is as it should be', async () => {

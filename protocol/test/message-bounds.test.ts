@@ -8,7 +8,7 @@ describe('a message', () => {
   for (const codec of frameCodecs) {
     it(`nests as deep as it may, and no deeper (${codec})`, () => {
       assert.deepEqual(decodeMessage(encodeMessage(nested(MAX_NESTING), codec), codec), nested(MAX_NESTING));
-      const deeper = encodeMessage(nested(MAX_NESTING + 2), codec);
+      const deeper = encodeMessage(nested(MAX_NESTING + 1), codec);
       assert.throws(() => decodeMessage(deeper, codec), /deeper than 512/);
     });
 
@@ -16,7 +16,7 @@ describe('a message', () => {
       const most = Array(MAX_VALUES - 2).fill(0);
       assert.equal((decodeMessage(encodeMessage(most, codec), codec) as unknown[]).length, MAX_VALUES - 2);
       const more = encodeMessage([...most, 0, 0, 0], codec);
-      assert.throws(() => decodeMessage(more, codec), /more than 4194304 values/);
+      assert.throws(() => decodeMessage(more, codec), new RegExp(`more than ${MAX_VALUES} values`));
     });
 
     it(`is refused before its values are made (${codec})`, () => {

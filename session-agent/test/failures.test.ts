@@ -132,6 +132,8 @@ describe('slow clients', function () {
     const slow = await new ChannelClient(agent, id, { protocols: [CHANNEL_MSGPACK] }).opened();
     await slow.wait('hello');
     slow.socket.pause();
+    // A paused socket does not see that its agent is gone, and would keep the test's process for ever.
+    using _ended = { [Symbol.dispose]: () => slow.socket.terminate() };
     const stalled = await agent.post(
       `/v1/sessions/${id}/executions`,
       { code: 'print("stalled")' },

@@ -99,6 +99,16 @@ describe('code and clients that mean harm, or know no better', function () {
     );
   });
 
+  it('hides data in the metadata of displays: that counts as output too', async () => {
+    const outcome = await run('for _ in range(3): display(1, metadata={"text/plain": {"a": "x" * 3_000_000}})');
+    assert.equal(outcome.status, 'ok');
+    assert.equal(outcome.displays.length, 1);
+    assert.deepEqual(
+      outcome.warnings.map(({ code }) => code),
+      ['OUTPUT_TRUNCATED'],
+    );
+  });
+
   it('counts what it left out of stdout in bytes, and holds nothing there that was no event', async () => {
     const outcome = await run('print("é" * 4_000_000, end="")');
     let sent = '';

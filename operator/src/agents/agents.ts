@@ -1,7 +1,8 @@
+import { type Clock, systemClock } from '@replpool/kube';
 import type { AgentEndpoint, AgentLinkMessage } from '@replpool/protocol';
 import { AgentStream, type TlsSource } from '@replpool/service';
 import type { Logger } from 'pino';
-import type { PodLoad } from '../pool/pod-view.ts';
+import type { Loads, PodLoad } from '../pool/pod-view.ts';
 import { askAgent } from './ask-agent.ts';
 import { type AgentSaid, HeardAgent } from './heard-agent.ts';
 import { orderDrain } from './order-drain.ts';
@@ -13,17 +14,20 @@ export interface AgentsOptions {
   /** Called when there is something new of an agent, and at the end of an order to it; with the uid of its pod. */
   readonly changed: (uid: string) => void;
   /**
-   * To so many agents a stream is held; one takes some 90 KiB, nearly all of it OpenSSL's and Node.js's outside of the heap. The others are
+   * To so many agents a stream is held; one takes some 85 KiB, nearly all of it OpenSSL's and Node.js's outside of the heap. The others are
    * asked in turn.
    */
   readonly streams?: number;
   /** So many are asked in a second, which takes two milliseconds of a core each; and each of them no more often than every five seconds. */
   readonly asksPerSecond?: number;
+  readonly clock?: Clock;
 }
 
 const STREAMS = 250;
 const ASKS_PER_SECOND = 50;
 const ASKED_AGAIN_MS = 5_000;
+/** An answer is younger than this where nobody has to wait for its turn: so long an agent rests and an ask takes, and some more. */
+const OLD_MS = 15_000;
 /** Who only counts hears from an agent every five seconds; two of these may be late. */
 const SILENCE_MS = 12_000;
 
@@ -33,9 +37,15 @@ interface Known {
   /** Whether somebody is about to choose among agents, and this one is among them. */
   isNeeded: boolean;
   stream: AgentStream | undefined;
-  /** When it was asked last, of those without a stream. */
+  /** When somebody began, and ceased, to need it. */
+  neededSince: number;
+  neededUntil: number;
+  /** When the last ask of it ended. */
   askedAt: number;
-  isAsked: boolean;
+  /** Of one without a stream: when that ask or its stream ended, whichever was later. What is known of it is of then. */
+  knownAt: number;
+  /** Aborted where a stream or nobody is to tell of it. */
+  asking: AbortController | undefined;
   /** Whether an order to drain is under way. */
   isOrdered: boolean;
 }
@@ -44,15 +54,20 @@ interface Known {
  * What the agents say of their sessions: counters alone. As many as there may be streams are heard all the time, first those that are needed;
  * the others now and then. An agent that is not heard has no load, and the planner takes that for busy.
  */
-export class Agents implements Disposable {
+export class Agents implements Disposable, Loads {
   readonly #options: AgentsOptions;
   readonly #streams: number;
   readonly #known = new Map<string, Known>();
   /** Those with a stream that nobody needs. */
   readonly #spare = new Set<string>();
-  /** Those without one, who waits longest first. */
+  /** Those without one that are to be asked, who came first first. */
   readonly #needed = new Set<string>();
   readonly #others = new Set<string>();
+  /** Those that were asked a moment ago, by the ends of their asks. */
+  readonly #resting = new Set<string>();
+  readonly #places = [this.#spare, this.#needed, this.#others, this.#resting];
+  readonly #clock: Clock;
+  readonly #askEveryMs: number;
   /** Runs while there is anybody to ask. */
   #turns: NodeJS.Timeout | undefined;
   #open = 0;
@@ -60,6 +75,8 @@ export class Agents implements Disposable {
   constructor(options: AgentsOptions) {
     this.#options = options;
     this.#streams = options.streams ?? STREAMS;
+    this.#clock = options.clock ?? systemClock;
+    this.#askEveryMs = 1000 / (options.asksPerSecond ?? ASKS_PER_SECOND);
   }
 
   /**
@@ -68,8 +85,7 @@ export class Agents implements Disposable {
    */
   listen(uid: string, endpoint: AgentEndpoint, isNeeded: boolean): void {
     const known = this.#of(uid, endpoint);
-    if (isNeeded && !known.isNeeded && known.stream === undefined) known.heard.await();
-    known.isNeeded = isNeeded;
+    this.#need(known, isNeeded);
     if (known.stream === undefined && (this.#open < this.#streams || (isNeeded && this.#closeSpare()))) {
       this.#openStream(uid, known);
     }
@@ -81,8 +97,9 @@ export class Agents implements Disposable {
     const known = this.#known.get(uid);
     if (!known) return;
     this.#known.delete(uid);
-    for (const each of [this.#spare, this.#needed, this.#others]) each.delete(uid);
+    for (const each of this.#places) each.delete(uid);
     if (known.stream) this.#closeStream(known);
+    known.asking?.abort();
     known.heard[Symbol.dispose]();
     known.forgotten.abort();
   }
@@ -93,7 +110,9 @@ export class Agents implements Disposable {
 
   /** What its load is may show in a moment: who would choose it for what is known now had better wait. */
   isAwaited(uid: string): boolean {
-    return this.#known.get(uid)?.heard.isAwaited ?? false;
+    const known = this.#known.get(uid);
+    if (!known) return false;
+    return known.stream ? known.heard.isAwaited : known.isNeeded && this.#isOld(known);
   }
 
   saidOf(uid: string): AgentSaid {
@@ -120,21 +139,44 @@ export class Agents implements Disposable {
     const known = this.#known.get(uid);
     if (known?.heard.endpoint.url === endpoint.url) return known;
     this.forget(uid);
-    const heard = new HeardAgent(endpoint, SILENCE_MS, () => this.#options.changed(uid));
-    heard.await();
+    const heard = new HeardAgent(endpoint, SILENCE_MS, this.#clock, () => this.#options.changed(uid));
     const forgotten = new AbortController();
     const added: Known = {
       ...{ heard, forgotten, isNeeded: false, stream: undefined },
-      ...{ askedAt: -Infinity, isAsked: false, isOrdered: false },
+      ...{ neededSince: -Infinity, neededUntil: -Infinity, askedAt: -Infinity, knownAt: -Infinity },
+      ...{ asking: undefined, isOrdered: false },
     };
     this.#known.set(uid, added);
     return added;
+  }
+
+  #need(known: Known, isNeeded: boolean): void {
+    if (known.isNeeded === isNeeded) return;
+    known.isNeeded = isNeeded;
+    const now = this.#clock.now();
+    // A pool that rests for a moment only, again and again, needs no newer words for it: it would wait for them for ever.
+    if (!isNeeded) known.neededUntil = now;
+    else if (now - known.neededUntil > this.#oldMs()) known.neededSince = now;
+  }
+
+  /** Older than this is no answer where each is asked in turn: a turn of the needed takes half of what is added. */
+  #oldMs(): number {
+    return OLD_MS + 2 * this.#needed.size * this.#askEveryMs;
+  }
+
+  /** Whether what is known of one without a stream is too old to choose by. */
+  #isOld({ knownAt, neededSince }: Known): boolean {
+    return knownAt < neededSince || this.#clock.now() - knownAt > this.#oldMs();
   }
 
   #openStream(uid: string, known: Known): void {
     const { log, tls } = this.#options;
     const { heard } = known;
     this.#open += 1;
+    // What is asked is older than what the stream will say, and may come later.
+    known.asking?.abort();
+    known.asking = undefined;
+    if (this.#isOld(known)) heard.await();
     known.stream = new AgentStream(
       heard.endpoint,
       {
@@ -154,6 +196,7 @@ export class Agents implements Disposable {
   #closeStream(known: Known): void {
     known.stream?.[Symbol.dispose]();
     known.stream = undefined;
+    known.knownAt = known.heard.load ? this.#clock.now() : -Infinity;
     this.#open -= 1;
   }
 
@@ -168,43 +211,64 @@ export class Agents implements Disposable {
   }
 
   /** Puts it where agents of its kind are found. */
-  #sort(uid: string, { stream, isNeeded }: Known): void {
-    const place = stream ? !isNeeded && this.#spare : isNeeded ? this.#needed : this.#others;
-    for (const each of [this.#spare, this.#needed, this.#others]) if (each !== place) each.delete(uid);
-    if (place) place.add(uid);
-    if (stream) return;
-    this.#turns ??= setInterval(() => this.#askNext(), 1000 / (this.#options.asksPerSecond ?? ASKS_PER_SECOND));
+  #sort(uid: string, known: Known): void {
+    const place = this.#placeOf(known);
+    for (const each of this.#places) if (each !== place) each.delete(uid);
+    place?.add(uid);
+    if (known.stream) return;
+    this.#turns ??= setInterval(() => this.#askNext(), this.#askEveryMs);
+  }
+
+  #placeOf({ stream, isNeeded, asking, askedAt }: Known): Set<string> | undefined {
+    if (stream) return isNeeded ? undefined : this.#spare;
+    if (asking) return undefined;
+    if (this.#clock.now() - askedAt < ASKED_AGAIN_MS) return this.#resting;
+    return isNeeded ? this.#needed : this.#others;
   }
 
   #askNext(): void {
-    for (const waiting of [this.#needed, this.#others]) {
-      const [uid] = waiting;
-      const known = uid === undefined ? undefined : this.#known.get(uid);
-      if (uid === undefined || !known || known.isAsked) continue;
-      if (performance.now() - known.askedAt < ASKED_AGAIN_MS) continue;
-      // To the end of those that wait.
-      waiting.delete(uid);
-      waiting.add(uid);
-      void this.#ask(known);
-      return;
+    this.#wake();
+    const [uid] = this.#needed.size > 0 ? this.#needed : this.#others;
+    const known = uid === undefined ? undefined : this.#known.get(uid);
+    if (uid !== undefined && known) {
+      void this.#ask(uid, known);
+    } else if (this.#resting.size === 0) {
+      clearInterval(this.#turns);
+      this.#turns = undefined;
     }
-    if (this.#needed.size + this.#others.size > 0) return;
-    clearInterval(this.#turns);
-    this.#turns = undefined;
   }
 
-  async #ask(known: Known): Promise<void> {
-    const { heard, forgotten } = known;
-    known.isAsked = true;
-    known.askedAt = performance.now();
+  /** Those that have rested wait from now on. */
+  #wake(): void {
+    for (const uid of this.#resting) {
+      const known = this.#known.get(uid);
+      if (known && this.#placeOf(known) === this.#resting) return;
+      this.#resting.delete(uid);
+      if (known) this.#placeOf(known)?.add(uid);
+    }
+  }
+
+  async #ask(uid: string, known: Known): Promise<void> {
+    const { heard } = known;
+    const asking = new AbortController();
+    known.asking = asking;
+    this.#sort(uid, known);
+    let said: AgentLinkMessage | undefined;
     try {
-      this.#hear(heard, await askAgent(heard.endpoint, this.#options.tls, forgotten.signal));
+      said = await askAgent(heard.endpoint, this.#options.tls, asking.signal);
     } catch (err) {
       this.#options.log.debug({ err, pod: heard.endpoint.pod }, 'an agent could not be asked');
-      // One that has a stream by now is heard by that.
-      if (!forgotten.signal.aborted && known.stream === undefined) heard.unheard();
     }
-    known.isAsked = false;
+    // It is forgotten, or heard by a stream.
+    if (asking.signal.aborted) return;
+    const wasAwaited = this.isAwaited(uid);
+    known.asking = undefined;
+    known.askedAt = this.#clock.now();
+    known.knownAt = known.askedAt;
+    if (said) this.#hear(heard, said);
+    else heard.unheard();
+    this.#sort(uid, known);
+    if (wasAwaited) this.#options.changed(uid);
   }
 
   #hear(heard: HeardAgent, message: AgentLinkMessage): void {

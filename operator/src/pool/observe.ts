@@ -1,10 +1,6 @@
 import { drainsUntil, REVISION_LABEL } from '@replpool/protocol';
-import type { Agents } from '../agents/agents.ts';
 import { hasEnded, type PodObject } from './pod-object.ts';
-import type { PodLoad, PodView } from './pod-view.ts';
-
-/** What agents say of themselves, by the uids of their pods. */
-export type Loads = Pick<Agents, 'loadOf' | 'isAwaited'>;
+import type { Loads, PodLoad, PodView } from './pod-view.ts';
 
 /** What a drained agent that ended would say: that it may start again gives nobody their session back. */
 const NOBODY: PodLoad = { sessions: 0, busy: 0, warm: 0, draining: true };

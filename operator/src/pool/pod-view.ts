@@ -33,6 +33,12 @@ export interface PodLoad {
   readonly draining: boolean;
 }
 
+/** What agents say of themselves, by the uids of their pods. */
+export interface Loads {
+  loadOf(uid: string): PodLoad | undefined;
+  isAwaited(uid: string): boolean;
+}
+
 /** A pod that exists and may still serve. */
 export function isLive(pod: PodView): boolean {
   return pod.phase !== 'failed' && pod.phase !== 'terminating';

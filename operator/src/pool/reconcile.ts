@@ -1,4 +1,5 @@
 import type { Clock } from '@replpool/kube';
+import type { Logger } from 'pino';
 import type { Agents } from '../agents/agents.ts';
 import type { Reconciled } from '../queue/workers.ts';
 import { revisionOf } from '../specs/revision.ts';
@@ -22,6 +23,7 @@ import { viewsOf } from './views.ts';
 import { wakeUpMs } from './wake-up.ts';
 
 export interface ReconcilerOptions extends ActParts {
+  readonly log: Logger;
   readonly clock: Clock;
   readonly agents: Pick<Agents, 'listen' | 'loadOf' | 'isAwaited' | 'saidOf' | 'drain'>;
   pool(key: string): PoolObject | undefined;
@@ -60,8 +62,9 @@ export class Reconciler {
     const revision = revisionOf(pool, settings);
     const objects = this.#options.podsOf(pool);
     this.#listen(pool, objects, isMoving(pool.spec, objects, revision));
-    const seen = viewsOf(key, objects, agents, expectations);
     const streak = await this.#streak(key, pool, objects, revision, signal);
+    // After the wait for that: the plan is to act on what agents say now.
+    const seen = viewsOf(key, objects, agents, expectations);
     const wanted = this.#replicas.wanted(key, pool.spec, seen, clock.now());
     const looked = { revision, replicas: wanted.replicas, objects, seen, streak };
     const { trouble, refused, failure } = await this.#act(key, pool, looked, signal);
@@ -95,25 +98,38 @@ export class Reconciler {
 
   async #streak(
     key: string,
-    { namespace }: PoolObject,
+    pool: PoolObject,
     objects: readonly PodObject[],
     revision: string,
     signal: AbortSignal,
   ): Promise<FailureStreak | undefined> {
-    const { client, wallClock } = this.#options;
     const before = this.#streaks.get(key);
-    let streak = streakAfter(before, objects, revision, wallClock());
+    let streak = streakAfter(before, objects, revision, this.#options.wallClock());
     if (streak === undefined) {
       this.#streaks.delete(key);
       return undefined;
     }
     if (streak !== before && streak.reason === undefined) {
-      const { uid } = streak.last;
-      // The pod is replaced, whether or not anybody can say why it is to be.
-      streak = { ...streak, reason: await evictionOf(client, { namespace, uid }, signal).catch(() => undefined) };
+      streak = { ...streak, reason: await this.#eviction(pool, streak.last, signal) };
     }
     this.#streaks.set(key, streak);
     return streak;
+  }
+
+  /** The pod is replaced, whether or not anybody can say why it is to be. */
+  async #eviction(
+    { namespace }: PoolObject,
+    { name, uid }: FailureStreak['last'],
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const { client, log } = this.#options;
+    try {
+      return await evictionOf(client, { namespace, uid }, signal);
+    } catch (err) {
+      const level = signal.aborted || isPassing(err) ? 'debug' : 'warn';
+      log[level]({ err, namespace, pod: name }, 'the events of a pod that ended could not be read');
+      return undefined;
+    }
   }
 
   /** Listens to the agent of each pod that has an address. */

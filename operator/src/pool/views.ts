@@ -1,7 +1,7 @@
 import type { Expectations } from './expectations.ts';
-import { isDraining, type Loads, viewOf } from './observe.ts';
+import { isDraining, viewOf } from './observe.ts';
 import type { PodObject } from './pod-object.ts';
-import type { PodView } from './pod-view.ts';
+import type { Loads, PodView } from './pod-view.ts';
 
 /** The pods of a pool as the store has them, corrected by what was done and it does not show yet. */
 export function viewsOf(

@@ -1,6 +1,17 @@
-import type { ExecuteRequest, Execution, ExecutionStatus, FromWorkerFrame, MimeBundle } from '@replpool/protocol';
+import type {
+  ExecuteRequest,
+  Execution,
+  ExecutionStatus,
+  FromWorkerFrame,
+  MimeBundle,
+  Warning,
+} from '@replpool/protocol';
 import { KeptDisplays } from './kept-displays.ts';
 import { OutputBudget } from './output-budget.ts';
+
+const KEPT_WARNINGS = 100;
+/** Characters; the stacks of all threads have 64 KiB. */
+const KEPT_WARNING = 128 * 1024;
 
 type FinishedFrame = Extract<FromWorkerFrame, { type: 'finished' }>;
 
@@ -29,7 +40,7 @@ export class ExecutionRun {
   result: MimeBundle | undefined;
   error: Execution['error'];
   readonly displays = new KeptDisplays();
-  readonly warnings: Execution['warnings'] = [];
+  readonly #warnings: Warning[] = [];
   #variables: Execution['variables'] = { added: [], changed: [], deleted: [] };
   #cpuMs = 0;
   #maxRssBytes = 0;
@@ -62,6 +73,13 @@ export class ExecutionRun {
     this.status = 'running';
     this.#startedAt = new Date();
     this.#clock = performance.now();
+  }
+
+  /** The outcome has the first of them; all are in the events. */
+  warn({ code, message }: Warning): void {
+    if (this.#warnings.length >= KEPT_WARNINGS) return;
+    const short = message.length > KEPT_WARNING ? `${message.slice(0, KEPT_WARNING)}…` : message;
+    this.#warnings.push({ code, message: short });
   }
 
   /** Takes what the worker counted. */
@@ -97,7 +115,7 @@ export class ExecutionRun {
       stderr: this.output.text('stderr'),
       displays: this.displays.list(),
       ...(this.error && { error: this.error }),
-      warnings: [...this.warnings],
+      warnings: [...this.#warnings],
       variables: this.#variables,
       usage: { cpuMs: this.#cpuMs, wallMs: this.#durationMs, maxRssBytes: this.#maxRssBytes },
       ...(this.#startedAt && { startedAt: this.#startedAt.toISOString() }),

@@ -226,6 +226,7 @@ export class Executions implements Disposable {
         if (run) this.#started(run);
         return;
       case 'result':
+        run?.displays.outputComes();
         if (run) run.result = { data: frame.data, metadata: frame.metadata };
         this.#log.append({ type: 'result', execution: frame.execution, data: frame.data, metadata: frame.metadata });
         return;
@@ -238,6 +239,7 @@ export class Executions implements Disposable {
         this.#log.append({ type: 'clear_output', ...execution(frame.execution), wait: frame.wait });
         return;
       case 'error':
+        run?.displays.outputComes();
         if (run) run.error = frame.error;
         this.#log.append({ type: 'error', execution: frame.execution, error: frame.error });
         return;
@@ -295,7 +297,10 @@ export class Executions implements Disposable {
 
   /** A frame that names an execution that does not run: the worker is broken or an impostor, and only its own session pays. */
   #foreign(execution: string): void {
-    const message = `the worker named execution ${execution}, which does not run`;
+    this.#broken(`the worker named execution ${execution}, which does not run`);
+  }
+
+  #broken(message: string): void {
     this.#log.append({ type: 'warning', code: 'WORKER_PROTOCOL', message });
     this.#isBroken = true;
     void this.#host.worker?.kill();
@@ -303,7 +308,7 @@ export class Executions implements Disposable {
 
   #displayed(run: ExecutionRun | undefined, frame: DisplayFrame): void {
     const { type, data, metadata, transient } = frame;
-    const size = JSON.stringify(data).length;
+    const size = Buffer.byteLength(JSON.stringify([data, metadata, transient]));
     const { send, hitLimit } = run?.output.takeDisplay(size) ?? { send: true, hitLimit: false };
     if (run && hitLimit) this.#truncated(run);
     if (!send) return;
@@ -351,7 +356,7 @@ export class Executions implements Disposable {
   }
 
   #warn(run: ExecutionRun | undefined, code: string, message: string): void {
-    run?.warnings.push({ code, message });
+    run?.warn({ code, message });
     this.#log.append({ type: 'warning', ...execution(run?.id), code, message });
   }
 
@@ -366,15 +371,19 @@ export class Executions implements Disposable {
       this.#host.worker?.send({ type: 'input_reply', request: frame.request, eof: true });
       return;
     }
-    this.#inputs.add(frame);
+    if (!this.#inputs.add(frame)) {
+      this.#broken('the worker asks for input again and again and takes no answer');
+      return;
+    }
     this.#deadline?.hold();
-    if (this.#inputs.holdsCode) this.#ceiling?.hold();
+    if (frame.main) this.#ceiling?.hold();
   }
 
   /** Time in a pending `input()` does not count. */
   #resumeDeadline(): void {
-    if (this.#inputs.isEmpty) this.#deadline?.run();
-    if (!this.#inputs.holdsCode) this.#ceiling?.run();
+    const { threads, code } = this.#inputs.waitingOf(this.#current?.id);
+    if (!threads && !code) this.#deadline?.run();
+    if (!code) this.#ceiling?.run();
   }
 
   #finished(run: ExecutionRun, frame: Extract<FromWorkerFrame, { type: 'finished' }>): void {
@@ -401,8 +410,7 @@ export class Executions implements Disposable {
   #finish(run: ExecutionRun, status: Execution['status']): void {
     const wasCurrent = run === this.#current;
     if (wasCurrent) this.#release();
-    const outcome = run.finish(status);
-    this.#history.finish(run, outcome, this.#log.lastSeq + 1);
+    const outcome = this.#remember(run, run.finish(status));
     this.#usage = {
       cpuMs: this.#usage.cpuMs + outcome.usage.cpuMs,
       wallMs: this.#usage.wallMs + outcome.usage.wallMs,
@@ -417,6 +425,22 @@ export class Executions implements Disposable {
       run.settle(outcome);
     }
     if (wasCurrent) this.next();
+  }
+
+  /** @returns what is kept: of what no string can hold as JSON, or no disk, the part that matters most */
+  #remember(run: ExecutionRun, outcome: Execution): Execution {
+    const lastSeq = this.#log.lastSeq + 1;
+    try {
+      this.#history.finish(run, outcome, lastSeq);
+      return outcome;
+    } catch (error) {
+      const message = `the outcome cannot be kept whole: ${error instanceof Error ? error.message : String(error)}`;
+      const warnings = [{ code: 'OUTPUT_TRUNCATED', message }];
+      const { result: _, error: failed, ...rest } = outcome;
+      const short = { ...rest, ...shortError(failed), stdout: '', stderr: '', displays: [], warnings };
+      this.#history.finish(run, short, lastSeq);
+      return short;
+    }
   }
 
   /** Lets go of the current run and its timers. */
@@ -438,4 +462,9 @@ function execution(id: string | undefined): { execution?: string } {
 
 function count(executionCount: number | undefined): { executionCount?: number } {
   return executionCount === undefined ? {} : { executionCount };
+}
+
+function shortError(error: Execution['error']): Pick<Execution, 'error'> {
+  if (error === undefined || 'code' in error) return { ...(error && { error }) };
+  return { error: { name: error.name.slice(0, 1000), message: error.message.slice(0, 1000), traceback: [] } };
 }

@@ -10,28 +10,31 @@ interface PendingInput {
   readonly main: boolean;
 }
 
+/** A worker has as many threads as its session may have processes; one that asks without end would fill the agent. */
+const MOST = 1000;
+
 /** The calls of `input()` that wait for an answer, oldest first; threads of one execution may have several. */
 export class PendingInputs {
   readonly #log: EventLog;
-  #waiting: PendingInput[] = [];
+  readonly #waiting = new Map<RequestId, PendingInput>();
 
   constructor(log: EventLog) {
     this.#log = log;
   }
 
-  get isEmpty(): boolean {
-    return this.#waiting.length === 0;
+  /** Whether threads of an execution wait, and whether its code itself does; those of one before do not hold it up. */
+  waitingOf(execution: string | undefined): { threads: boolean; code: boolean } {
+    const waiting = [...this.#waiting.values()].filter((each) => each.execution === execution);
+    return { threads: waiting.some((each) => !each.main), code: waiting.some((each) => each.main) };
   }
 
-  /** Whether the code itself waits, and not only a thread beside it. */
-  get holdsCode(): boolean {
-    return this.#waiting.some((each) => each.main);
-  }
-
-  add(frame: InputRequestFrame): void {
+  /** @returns false where there are too many, or one of this number: the worker is broken */
+  add(frame: InputRequestFrame): boolean {
     const { request, execution, main, prompt, password } = frame;
-    this.#waiting.push({ request, execution, main });
+    if (this.#waiting.size >= MOST || this.#waiting.has(request)) return false;
+    this.#waiting.set(request, { request, execution, main });
     this.#log.append({ type: 'input_request', ...(execution !== undefined && { execution }), prompt, password });
+    return true;
   }
 
   /**
@@ -40,8 +43,8 @@ export class PendingInputs {
    * @throws ReplPoolError NO_INPUT_PENDING
    */
   take(execution: string, reason: 'answered' | 'eof'): RequestId {
-    const pending = this.#waiting.find((each) => each.execution === execution);
-    if (pending) {
+    for (const pending of this.#waiting.values()) {
+      if (pending.execution !== execution) continue;
       this.#done(pending, reason);
       return pending.request;
     }
@@ -52,17 +55,17 @@ export class PendingInputs {
 
   /** The call gave up by itself: it was interrupted. */
   cancel(request: RequestId): void {
-    const pending = this.#waiting.find((each) => each.request === request);
+    const pending = this.#waiting.get(request);
     if (pending) this.#done(pending, 'cancelled');
   }
 
   /** Their worker is gone. */
   clear(): void {
-    for (const pending of [...this.#waiting]) this.#done(pending, 'cancelled');
+    for (const pending of this.#waiting.values()) this.#done(pending, 'cancelled');
   }
 
   #done(pending: PendingInput, reason: Reason): void {
-    this.#waiting = this.#waiting.filter((each) => each !== pending);
+    this.#waiting.delete(pending.request);
     const { execution } = pending;
     this.#log.append({ type: 'input_done', ...(execution !== undefined && { execution }), reason });
   }

@@ -204,12 +204,18 @@ export class Launcher {
       case 'killed':
         this.#kills.get(frame.worker)?.resolve();
         this.#kills.delete(frame.worker);
+        // A launcher that does not know the question never answers it.
+        this.#toldStacks(frame.worker, '');
         return;
       case 'stacks':
-        this.#stacks.get(frame.worker)?.resolve(frame.text);
-        this.#stacks.delete(frame.worker);
+        this.#toldStacks(frame.worker, frame.text);
         return;
     }
+  }
+
+  #toldStacks(worker: string, text: string): void {
+    this.#stacks.get(worker)?.resolve(text);
+    this.#stacks.delete(worker);
   }
 
   #exited(pid: number, status: ExitStatus): void {

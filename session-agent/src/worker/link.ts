@@ -21,6 +21,9 @@ export class LinkError extends Error {
   override readonly name = 'LinkError';
 }
 
+/** Bytes that may wait for the other side to read. A worker's protocol thread always reads, whatever its code does. */
+const MAX_WAITING_BYTES = 32 * 1024 * 1024;
+
 /** Framing, numbering and acknowledgement with one peer: a worker on a socket, or the launcher on two pipes. */
 export class FrameLink implements Disposable {
   readonly #input: Readable;
@@ -59,6 +62,10 @@ export class FrameLink implements Disposable {
 
   send(message: Frame): void {
     if (this.#closed) return;
+    if (this.#output.writableLength > MAX_WAITING_BYTES) {
+      this.#close(new LinkError('it does not read what it is sent'));
+      return;
+    }
     this.#sent += 1;
     this.#output.write(encodeFrame({ ...message, n: this.#sent, ack: this.#received }, this.#codec));
   }
