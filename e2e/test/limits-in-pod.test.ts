@@ -65,7 +65,7 @@ describe('the limits of sessions in a pod', function () {
 
   /** The agent tells routers of itself as soon as it is ready; a test that asks at once may be earlier. */
   async function sessionOf(pool: TestPool, limits: Session['limits'] | object = {}): Promise<Session> {
-    return await client.session({ pool: pool.fullName, limits });
+    return await client.patient().session({ pool: pool.fullName, limits });
   }
 
   it('are not delegated where pods may only be restricted, which the pool says', async () => {

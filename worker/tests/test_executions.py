@@ -225,3 +225,84 @@ def test_frames_of_threads_never_name_an_execution_that_does_not_run(worker: Wor
     worker.start("stop.set(); thread.join()")
     while worker.receive()["type"] != "finished":
         pass
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import asyncio, os\n_ = asyncio.get_running_loop().call_soon(lambda: pids.append(os.fork()))",
+        "class R:\n    def _repr_html_(self): pids.append(os.fork()); return ''\nR()",
+        "class E(Exception):\n    def __str__(self): pids.append(os.fork()); return ''\nraise E",
+        "class D:\n    def __del__(self): pids.append(os.fork())\nD().missing",
+    ],
+    ids=["a callback", "a representation", "an error", "a finalizer"],
+)
+def test_a_child_that_comes_back_from_user_code_ends_and_leaves_the_worker_alone(worker: Worker, code: str) -> None:
+    worker.run("import os, sys\npids = []")
+    worker.run(code)
+    worker.run("sys.last_value = sys.last_traceback = sys.last_exc = None")
+    ended = (
+        "import time\nend = time.monotonic() + 10\nwhile not pids or not (a := os.waitpid(pids[0], os.WNOHANG))[0]:\n"
+    )
+    run = worker.run(f"{ended}    assert time.monotonic() < end\n    time.sleep(0.01)\na[1]")
+    assert run.text in ("0", "256")
+    assert [worker.run(str(number)).text for number in range(5)] == list("01234")
+
+
+def test_a_childs_waiting_execution_goes_on_in_it_and_takes_no_wakeups_of_the_worker(worker: Worker) -> None:
+    run = worker.run(
+        "import asyncio, os\nloop = asyncio.get_running_loop(); waited = loop.create_future()\n"
+        "_ = loop.call_later(0.3, waited.set_result, 1)\nparents = os.fstat(loop._ssock.fileno()).st_ino\n"
+        "pid = os.fork()\n"
+        "if pid == 0: await waited; os._exit(7 if os.fstat(loop._ssock.fileno()).st_ino != parents else 8)"
+    )
+    assert run.status == "ok"
+    assert [worker.run(str(number)).text for number in range(5)] == list("01234")
+    assert worker.run("os.waitpid(pid, 0)[1] >> 8").text == "7"
+
+
+def test_code_may_join_all_threads_but_its_own(worker: Worker) -> None:
+    worker.run("import threading")
+    for kind, fields in (("variables", {}), ("complete", {"code": "thr", "cursor": 3})):
+        worker.ask(kind, **fields)
+    worker.run("import asyncio; await asyncio.sleep(0)")
+    assert (
+        worker.run("for t in threading.enumerate():\n    if t is not threading.main_thread(): t.join()").status == "ok"
+    )
+    assert worker.run("threading.active_count()").text == "1"
+
+
+def test_a_small_change_is_told_beside_many_large_arrays(worker: Worker) -> None:
+    # What numpy's are known by is not here: a frame of pandas's name with as much to look at.
+    worker.run("class Series:\n    __module__ = 'pandas'\nfor i in range(200): globals()[f'a{i}'] = Series()\ncfg = {}")
+    assert worker.run("cfg['k'] = 1").one("finished")["variables"]["changed"] == ["cfg"]
+
+
+def test_the_last_error_is_kept_for_the_debugger(worker: Worker) -> None:
+    worker.run("import sys, traceback, pdb\ndef f(): return 1 / 0")
+    worker.run("x = f()")
+    run = worker.run("traceback.print_last()")
+    assert run.err.decode().splitlines()[:2] == [
+        "Traceback (most recent call last):",
+        '  File "<cell 2>", line 1, in <module>',
+    ]
+    assert b"x = f()" in run.err
+    assert b"replpool_worker" not in run.err
+    assert worker.run("sys.last_type is ZeroDivisionError is type(sys.last_value)").text == "True"
+    assert worker.run("sys.last_value.__traceback__ is sys.last_traceback").text == "True"
+    worker.run("raise SystemExit")
+    assert worker.run("sys.last_type.__name__").text == "'ZeroDivisionError'"
+
+
+def test_the_streams_have_the_names_and_modes_of_the_interpreters_own(worker: Worker) -> None:
+    run = worker.run("import sys\n[(s.name, s.mode) for s in (sys.stdout, sys.stderr)]")
+    assert run.text == "[('<stdout>', 'w'), ('<stderr>', 'w')]"
+
+
+def test_an_interrupt_in_a_finalizer_is_told_without_frames_of_ours(worker: Worker) -> None:
+    run = worker.run(
+        "import signal\nclass D:\n    def __del__(self): signal.raise_signal(signal.SIGINT)\nd = D()\ndel d"
+    )
+    assert b"Exception ignored" in run.err
+    assert b"in __del__" in run.err
+    assert b"replpool_worker" not in run.err

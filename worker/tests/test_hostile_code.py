@@ -85,7 +85,6 @@ LOST = {
     "builtins": "import builtins; vars(builtins).clear()",
     "isinstance": "import builtins; del builtins.isinstance, builtins.len",
     "calls that all fail": "import builtins; builtins.repr = builtins.len = builtins.isinstance = lambda *_: 1 / 0",
-    "threads' numbers": "import threading; threading.get_ident = None",
 }
 
 
@@ -155,6 +154,25 @@ HOSTILE = {
     ),
     "a huge integer": "import sys\nif hasattr(sys, 'set_int_max_str_digits'): sys.set_int_max_str_digits(0)\n"
     "x = 1 << (1 << 27); y = [x, range(x)]",
+    "a false Tensor": (
+        "class Q:\n    def __eq__(self, *_): raise SystemExit\n    __repr__ = __iter__ = __eq__\n    __hash__ = None\n"
+        "class Tensor:\n    __module__ = 'torch'\n    def __init__(self):\n"
+        "        self._version = (Q(),); self.shape = self.dtype = self.nbytes = Q()\nx = Tensor(); y = [x]"
+    ),
+    "a false dtype": (
+        "from types import SimpleNamespace as N\nclass R:\n    def __format__(self, how): raise SystemExit\n"
+        "class Series:\n    __module__ = 'pandas'\n    def __init__(self, dtype):\n"
+        "        self._mgr = N(axes=[0], blocks=(N(values=N(_dtype=dtype)),))\n"
+        "class DatetimeTZDtype: _tz = _unit = property()\ny = DatetimeTZDtype(); vars(y).update(_unit=R(), _tz=R())\n"
+        "x = Series(N(itemsize=1, kind='V', names=(R(),), fields={})); y = Series(y)"
+    ),
+    "a false Dataset": (
+        "class R:\n    def __repr__(self): raise SystemExit\n    __len__ = __index__ = __int__ = __repr__\n"
+        "class L(dict):\n    def values(self): raise SystemExit\n    __len__ = values\n"
+        "class Dataset:\n    __module__ = 'xarray'\n    _dims = property(lambda self: 1 / 0)\n"
+        "    def __init__(self, held): vars(self).update(_dims={'a': R()}, _variables=held)\n"
+        "x = Dataset({}); y = Dataset(L())"
+    ),
     "a module": "import types\nx = types.ModuleType('m'); del x.__name__\nx.__getattr__ = lambda name: 1 / 0; y = [x]",
 }
 

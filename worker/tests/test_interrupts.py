@@ -93,6 +93,34 @@ def test_a_busy_background_task_is_reached_by_the_second_interrupt(worker: Worke
     assert worker.run("1 + 1").text == "2"
 
 
+RESET = """
+import signal
+for number in signal.valid_signals():
+    try:
+        signal.signal(number, signal.SIG_DFL)
+    except (OSError, ValueError):
+        pass
+"""
+# Lets go of the interpreter, and looks for no signal.
+LONG_CALL = "import hashlib; hashlib.pbkdf2_hmac('sha256', b'', b'', 1_000_000)"
+
+
+@pytest.mark.parametrize(
+    "reset", [RESET, "import ctypes, signal\nctypes.CDLL(None).signal(signal.SIGRTMAX - 3, None)\n"]
+)
+def test_an_interrupt_ends_no_worker_whose_signals_were_reset(worker: Worker, reset: str) -> None:
+    assert interrupted(worker, reset + LONG_CALL) == "interrupted"
+    assert interrupted(worker, LONG_CALL) == "interrupted"
+    assert worker.run("1 + 1").text == "2"
+
+
+def test_a_signal_that_was_reset_wakes_again_in_the_next_execution(worker: Worker) -> None:
+    worker.run(RESET)
+    assert worker.run("signal.getsignal(signal.SIGRTMAX - 3) != signal.SIG_DFL").text == "True"
+    assert worker.run("def mine(*_): pass\nsignal.signal(signal.SIGRTMAX - 3, mine)").status == "ok"
+    assert worker.run("signal.getsignal(signal.SIGRTMAX - 3) is mine").text == "True"
+
+
 def test_an_interrupt_that_names_another_execution_is_dropped(worker: Worker) -> None:
     worker.send("interrupt", execution="e1")
     execution = worker.start("import time; time.sleep(0.1); 4")

@@ -11,7 +11,7 @@ from typing import Any
 
 from . import dataframes
 from .ndarrays import dtype_name, getter, is_ndarray
-from .stored import bases, call, module_of, stored
+from .stored import bases, call, is_heap_type, module_of, stored
 from .tracebacks import name_of
 
 # Of a frame that was put together from more blocks than these the bytes are not counted.
@@ -36,7 +36,27 @@ def array(value: object) -> Array | None:
     # It may be halfway through a change by another thread, or of another version.
     with contextlib.suppress(Exception):
         reader(value, known)
+    return _checked(known)
+
+
+def _checked(known: Array) -> Array:
+    """Without what is not of Python's own types, for asking it may run code of a class that only claims to be one."""
+    if type(known.shape) is not tuple or not all(map(_is_count, known.shape)):
+        known.shape = None
+    if type(known.dtype) is not str:
+        known.dtype = None
+    if not _is_count(known.size):
+        known.size = None
     return known
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 1 << 63
+
+
+def is_array(kind: type) -> bool:
+    """Whether instances of the class are arrays or frames, as far as its name tells."""
+    return _reader(kind) is not None
 
 
 def contents(value: object, limit: int) -> list[object] | None:
@@ -60,7 +80,7 @@ def contents(value: object, limit: int) -> list[object] | None:
     if reader is _read_data_array:
         return [stored(stored(value, "_variable"), "_data")]
     if reader is _read_dataset:
-        variables = stored(value, "_variables")
+        variables = _plain_dict(stored(value, "_variables"))
         if len(variables) > limit:
             return [id(variables), len(variables)]
         return [part for held in variables.values() for part in (id(held), stored(held, "_data"))]
@@ -69,6 +89,7 @@ def contents(value: object, limit: int) -> list[object] | None:
         return [stored(value, "_version")]
     known = Array()
     reader(value, known)
+    _checked(known)
     return [stored(value, "_df"), stored(value, "_s"), known.shape, known.size]
 
 
@@ -122,18 +143,29 @@ def _read_data_array(value: object, known: Array) -> None:
 
 
 def _read_dataset(value: object, known: Array) -> None:
-    variables = stored(value, "_variables")
+    variables = _plain_dict(stored(value, "_variables"))
     if len(variables) <= PARTS:
         known.size = _sum(dataframes.size(stored(variable, "_data")) for variable in variables.values())
-    known.shape = tuple(stored(value, "_dims").values())
+    known.shape = tuple(_plain_dict(stored(value, "_dims")).values())
+
+
+def _plain_dict(value: object) -> dict[Any, Any]:
+    # A subclass's methods may be the user's.
+    if type(value) is not dict:
+        raise TypeError("a layout that is not known")
+    return value
 
 
 def _read_tensor(value: object, known: Array) -> None:
     if module_of(type(value)) not in ("torch", "torch.nn.parameter"):
         # A subclass may have a `__torch_function__`, which even the getters of C call.
         return
-    known.shape, known.size = tuple(stored(value, "shape")), stored(value, "nbytes")
-    known.dtype = repr(stored(value, "dtype")).removeprefix("torch.")
+    known.size = stored(value, "nbytes")
+    known.shape = tuple(tuple.__iter__(stored(value, "shape")))
+    dtype = stored(value, "dtype")
+    kind = type(dtype)
+    if not is_heap_type(kind) and (module_of(kind), name_of(kind)) == ("torch", "dtype"):
+        known.dtype = repr(dtype).removeprefix("torch.")
 
 
 Reader = Callable[[Any, Array], None]

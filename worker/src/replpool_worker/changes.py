@@ -14,14 +14,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from .arrays import contents
-from .ndarrays import getter, is_ndarray, plain, static_type
+from .arrays import contents, is_array
+from .ndarrays import getter, is_ndarray, owns_memory, plain, static_type
 from .stored import SIZED, attributes, is_heap_type, length, module_of, slots
 
 # Work is counted in bytes of an array's data, of which reading 1 MiB takes 0.3 ms, and that of other things by the time
 # that they take. All variables together may cost so much, and one alone half of it.
 TOTAL = 3 << 18
 ONE = TOTAL // 2
+# Of the total what arrays leave: a dozen big ones must not hide that a small dict changed.
+RESERVED = TOTAL // 3
 SAMPLE = 32 << 10
 # An object, an element that is looked at in turn, and one that is only compared by value or identity.
 OBJECT = 16 << 10
@@ -61,6 +63,7 @@ def fingerprints(variables: Mapping[str, object], like: Prints | None = None) ->
     prints = Prints()
     marks = prints.marks
     opaque: dict[int, bool] = {}
+    reserved: dict[int, int] = {}
     for name, value in variables.items():
         kind = type(value)
         number = id(kind)
@@ -72,9 +75,10 @@ def fingerprints(variables: Mapping[str, object], like: Prints | None = None) ->
             # Itself, and no tuple round it: of many variables those alone would cost a garbage collection.
             marks[name] = value
             continue
-        given = before.given.get(name, 0 if name in before.marks else min(left, ONE))
         if number not in opaque:
             opaque[number] = _is_opaque(kind)
+            reserved[number] = RESERVED if not opaque[number] and is_array(kind) else 0
+        given = before.given.get(name, 0 if name in before.marks else min(left - reserved[number], ONE))
         if given < OBJECT or opaque[number]:
             marks[name] = id(value), number
             continue
@@ -168,11 +172,16 @@ class _Look:
 
     def _data(self, value: Any) -> object:
         """Of what contents() gives: arrays, values, and objects whose identity tells."""
-        if type(value) is tuple or type(value) is int or type(value) is str:
+        if type(value) is int or type(value) is str:
+            return value
+        if type(value) is tuple and all(type(one) is int for one in value):
+            # Of anything else, comparing it may be the user's code.
             return value
         if not is_ndarray(value) or not self._may(OBJECT):
             return id(value)
         view, layout = plain(value), (id(value), getter(value, "shape"), id(getter(value, "dtype")))
+        if not owns_memory(value):
+            return layout
         if self._may(getter(value, "nbytes")):
             return layout, _checksum(view)
         if self._may(SAMPLE):

@@ -18,6 +18,10 @@ HELLO_SECONDS = 10.0
 POLL_SECONDS = 0.00005
 EX_PROTOCOL = 76
 
+# Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
+_fstat, _close, _write, _Lock = os.fstat, os.close, os.write, threading.Lock
+_monotonic, _sleep = time.monotonic, time.sleep
+
 
 class Refused(Exception):
     """The agent refused us, or there is no common version; the process exits with status 76."""
@@ -65,7 +69,7 @@ class Connection:
         self.guard: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
         self._files = self._identify()
         self._reader = FrameReader(read_fd)
-        self._lock = threading.Lock()
+        self._lock = _Lock()
         self._sent = 0
         self._received = 0
 
@@ -89,10 +93,10 @@ class Connection:
     def _read_in_time(self) -> bytes:
         poll = select.poll()
         poll.register(self.fds[0], select.POLLIN)
-        deadline = time.monotonic() + HELLO_SECONDS
+        deadline = _monotonic() + HELLO_SECONDS
         # Not for its first byte alone: half a hello must not hang this worker.
         while not self._reader.has_frame():
-            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            if not poll.poll(max(0.0, deadline - _monotonic()) * 1000):
                 raise TimeoutError(f"no hello within {HELLO_SECONDS:.0f} s")
             self._reader.take()
         return self._reader.read()
@@ -130,7 +134,7 @@ class Connection:
         found: list[tuple[int, int] | None] = []
         for fd in self.fds:
             try:
-                status = os.fstat(fd)
+                status = _fstat(fd)
                 found.append((status.st_dev, status.st_ino))
             except OSError:
                 found.append(None)
@@ -158,9 +162,9 @@ class Connection:
 
     def wait_until_read(self, seconds: float) -> None:
         """Wait until the other side has read all that was sent, for so long at most."""
-        deadline = time.monotonic() + seconds
-        while not self.closed and kernel.unread_by_peer(self.fds[1]) and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
+        deadline = _monotonic() + seconds
+        while not self.closed and kernel.unread_by_peer(self.fds[1]) and _monotonic() < deadline:
+            _sleep(POLL_SECONDS)
 
     def has_frame(self) -> bool:
         """Whether a whole frame waits in the buffer, invisible to poll()."""
@@ -170,10 +174,10 @@ class Connection:
         """In a forked child of the user's: close our copies, so that the agent sees the worker's own end."""
         self.closed = True
         # Another thread of the parent may have held it at the fork.
-        self._lock = threading.Lock()
+        self._lock = _Lock()
         for fd in set(self.fds):
             with contextlib.suppress(OSError):
-                os.close(fd)
+                _close(fd)
 
 
 def _is_number(number: Any) -> TypeGuard[int | float]:
@@ -183,7 +187,7 @@ def _is_number(number: Any) -> TypeGuard[int | float]:
 
 def leave(error: BaseException) -> int:
     """Say on fd 2 why there is no connection. Returns 76."""
-    os.write(2, f"replpool_worker: {error or type(error).__name__}\n".encode("utf-8", "backslashreplace"))
+    _write(2, f"replpool_worker: {error or type(error).__name__}\n".encode("utf-8", "backslashreplace"))
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.flush()
     return EX_PROTOCOL

@@ -3,7 +3,7 @@
 import datetime
 from typing import Any
 
-from .ndarrays import dtype_name, getter, is_ndarray, plain
+from .ndarrays import dtype_name, getter, is_ndarray, plain, static_type
 from .stored import attribute, attributes, stored
 from .tracebacks import name_of
 
@@ -80,7 +80,7 @@ def values_dtype(values: object) -> str | None:
 
 
 def _name(dtype: object) -> str:
-    if stored(dtype, "itemsize") is not None and type(stored(dtype, "kind")) is str:
+    if static_type(type(dtype), "dtype") is not None:
         return dtype_name(dtype)
     name = attribute(type(dtype), "name")
     if type(name) is str:
@@ -89,7 +89,8 @@ def _name(dtype: object) -> str:
     if shown == "DatetimeTZ":
         zone = stored(dtype, "_tz")
         key = str(zone) if type(zone) is datetime.timezone else stored(zone, "key")
-        return f"datetime64[{stored(dtype, '_unit')}, {key if type(key) is str else name_of(type(zone))}]"
+        unit = stored(dtype, "_unit")
+        return f"datetime64[{unit if type(unit) is str else '?'}, {key if type(key) is str else name_of(type(zone))}]"
     # The two types of text differ in what is missing: NaN or NA.
     return "str" if shown == "String" and type(stored(dtype, "_na_value")) is float else shown.lower()
 

@@ -4,8 +4,8 @@ Names, arguments and answers are those of IPython.display, whose functions lead 
 """
 
 import builtins
+import os
 import sys
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -13,12 +13,15 @@ from . import figures
 from .frames import Message
 from .mime import Bundle, Kinds, bundle, carried, cut, report, safe_repr, takes_over
 
+# Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
+_urandom = os.urandom
+
 
 class DisplayHandle:
     """What `display(..., display_id=...)` answers: a display that can be shown again and updated."""
 
     def __init__(self, display_id: str | None = None) -> None:
-        self.display_id = uuid.uuid4().hex if display_id is None else str(display_id)
+        self.display_id = _urandom(16).hex() if display_id is None else str(display_id)
 
     def display(self, obj: object, **kwargs: Any) -> None:
         """Show a new display with this id."""

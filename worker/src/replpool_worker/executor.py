@@ -22,24 +22,28 @@ from .input import Input
 from .interrupts import Interrupts
 from .namespace import Namespace
 from .output import Output
-from .shortening import shorten
-from .tracebacks import describe, name_of
+from .shortening import empty, shorten
+from .tracebacks import describe, name_of, remember
 
-_exit = os._exit
+# Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
+_exit, _getpid, _write, _getrusage = os._exit, os.getpid, os.write, resource.getrusage
+_format_exception = traceback.format_exception
+_set_running_loop = asyncio.events._set_running_loop
+_call_soon, _call_soon_threadsafe = asyncio.BaseEventLoop.call_soon, asyncio.BaseEventLoop.call_soon_threadsafe
 
 
 def die(error: BaseException) -> NoReturn:
     """An error in our own code: say it on fd 2 and end the worker, so that no execution is lost in silence."""
     try:
-        os.write(2, b"replpool_worker: internal error\n")
-        os.write(2, "".join(traceback.format_exception(error)).encode("utf-8", "backslashreplace"))
+        _write(2, b"replpool_worker: internal error\n")
+        _write(2, "".join(_format_exception(error)).encode("utf-8", "backslashreplace"))
     finally:
         # Whatever user code closed or took away: fd 2, the traceback module, builtins.
         _exit(EX_SOFTWARE)
 
 
 def _cpu_ms() -> float:
-    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    own, children = _getrusage(resource.RUSAGE_SELF), _getrusage(resource.RUSAGE_CHILDREN)
     return (own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime) * 1000
 
 
@@ -77,7 +81,9 @@ class Executor:
         self._queue: deque[Execution] = deque()
         # One context for all executions, so that context variables (decimal's precision) hold from one to the next.
         self._context = contextvars.copy_context()
-        self._pid = os.getpid()
+        self._pid = _getpid()
+        # The file name of the last execution that failed, where nothing else of it needs its source.
+        self._failed: str | None = None
         # Changes only under the connection's lock: no frame names an execution ahead of its `started` or behind its
         # `finished`, whichever thread sends it.
         self.running: str | None = None
@@ -90,15 +96,17 @@ class Executor:
         count = int(message.get("executionCount") or 0)
         self._queue.append(Execution(message["execution"], message["code"], bool(message.get("silent")), count))
         # The class's own: what user code puts on the loop object in its place must not swallow executions.
-        asyncio.BaseEventLoop.call_soon_threadsafe(self._loop, self.next, context=self._context)
+        _call_soon_threadsafe(self._loop, self.next, context=self._context)
 
     def next(self) -> None:
         """On the loop: start the next execution, unless one runs."""
+        if self.running is None:
+            self.leave_fork()
         if self.running is not None or not self._queue:
             return
         try:
             # An interrupt in the midst of the user's asyncio.run may have left it unset.
-            asyncio.events._set_running_loop(self._loop)
+            _set_running_loop(self._loop)
             self._start(self._queue.popleft())
         except BaseException as error:
             die(error)
@@ -176,14 +184,15 @@ class Executor:
         return value if cell.last is not None else None
 
     def _finish(self, execution: Execution, before: Prints, cpu: float, cell: Cell | None) -> None:
-        if os.getpid() != self._pid:
-            self._leave_fork(execution.error)
+        self.leave_fork(execution.error)
         messages: list[Message] = []
         shown = self._show(execution)
         self._flush_replaced(execution)
         error: Message | None = None
         if execution.error is not None:
             error = self._describe(execution.error)
+        # Each of these may have run user code.
+        self.leave_fork(execution.error)
         if shown is not None:
             messages.append({"type": "result", "execution": execution.id, "data": shown[0], "metadata": shown[1]})
         status = "ok"
@@ -191,6 +200,7 @@ class Executor:
             status = "interrupted" if error["name"] == "KeyboardInterrupt" and self._interrupts.fired else "error"
             messages.append({"type": "error", "execution": execution.id, "error": error})
         self._release(execution, cell)
+        self.leave_fork()
         self._interrupts.end()
         if status == "interrupted":
             self.inputs.cancel(execution.id)
@@ -198,7 +208,7 @@ class Executor:
         pipes = self._pipes()
         usage = {
             "cpuMs": round(max(0.0, _cpu_ms() - cpu), 3),
-            "maxRssBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "maxRssBytes": _getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }
         messages.append(
             {
@@ -217,7 +227,7 @@ class Executor:
             # A thread may have asked between the first look and `finished`.
             self.inputs.cancel(execution.id)
         if self._queue:
-            self._loop.call_soon(self.next, context=self._context)
+            _call_soon(self._loop, self.next, context=self._context)
 
     def _show(self, execution: Execution) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """The result's bundle; an interrupt or exit out of its `__repr__` becomes the execution's error."""
@@ -262,9 +272,16 @@ class Executor:
         """Let go of what the execution held, which may run the user's `__del__`."""
 
         def release() -> None:
+            has_failed = execution.error is not None
             execution.value = execution.error = self._interrupts.cause = None
-            if execution.filename is not None and (cell is None or not cell.defines_code):
-                self._compiler.forget(execution.filename)
+            filename = execution.filename
+            if filename is None or (cell is not None and cell.defines_code):
+                return
+            if has_failed:
+                # `traceback.print_last()` shows its lines, until another fails.
+                filename, self._failed = self._failed, filename
+            if filename is not None:
+                self._compiler.forget(filename)
 
         with contextlib.suppress(BaseException):
             self._interrupts.run_beside(release)
@@ -278,8 +295,14 @@ class Executor:
                 name = "KeyboardInterrupt"
             else:
                 cause.__context__, error = error, cause
+
+        def tell() -> Message:
+            # Here, because what it takes the place of goes, which may run the user's `__del__`.
+            remember(error)
+            return describe(error, name)
+
         try:
-            return self._interrupts.run_beside(lambda: describe(error, name))
+            return self._interrupts.run_beside(tell)
         except BaseException:
             kind = name or name_of(type(error))
             return {"name": kind, "message": "", "traceback": [f"{kind}\n"]}
@@ -287,16 +310,28 @@ class Executor:
     def _send_all(self, messages: list[Message]) -> None:
         try:
             self._send(*messages, settle=lambda: self._set_running(None))
-        except FrameTooLarge as error:
-            execution, pipes = messages[-1]["execution"], messages[-1]["pipes"]
-            note = {"type": "warning", "execution": execution, "code": "OUTPUT_TRUNCATED", "message": str(error)}
+            return
+        except (FrameTooLarge, MemoryError) as error:
+            note: Message = {
+                "type": "warning",
+                "execution": messages[-1]["execution"],
+                "code": "OUTPUT_TRUNCATED",
+                "message": str(error) or "there is no memory to send it all",
+            }
+        try:
             for message in messages:
                 shorten(message)
-                message["pipes"] = pipes
+            self._send(note, *messages)
+        except (FrameTooLarge, MemoryError):
+            # No value of the user's is worth the session.
+            for message in messages:
+                empty(message)
             self._send(note, *messages)
 
-    def _leave_fork(self, error: BaseException | None) -> NoReturn:
-        """User code forked and its child came back to us: it ends here, as it would at the end of a script."""
+    def leave_fork(self, error: BaseException | None = None) -> None:
+        """Where user code forked and its child came back to us: it ends here, as it would at the end of a script."""
+        if _getpid() == self._pid:
+            return
         code = 0
         if isinstance(error, SystemExit):
             code = error.code if isinstance(error.code, int) else int(error.code is not None)
@@ -308,4 +343,4 @@ class Executor:
                 sys.stderr.write("".join(describe(error)["traceback"]))
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
-        os._exit(code & 0xFF)
+        _exit(code & 0xFF)

@@ -15,8 +15,12 @@ Message = dict[str, Any]
 HEADER = struct.Struct(">I")
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 # An agent takes no message with more values: they need far more of its memory than of a frame.
-MAX_VALUES = 4_194_304
+MAX_VALUES = 1_048_576
 READ_BYTES = 256 * 1024
+
+# Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
+_read, _write, _loads, _isfinite = os.read, os.write, json.loads, math.isfinite
+_packb, _unpackb, _b64encode = msgpack.packb, msgpack.unpackb, base64.b64encode
 
 
 class ProtocolError(Exception):
@@ -24,22 +28,24 @@ class ProtocolError(Exception):
 
 
 class FrameTooLarge(Exception):
-    """A message of ours is longer than a frame may be."""
+    """A message of ours is longer than a frame may be, or holds what no frame can."""
 
 
 def _base64(value: object) -> str:
     if isinstance(value, bytes | bytearray | memoryview):
-        return base64.b64encode(value).decode("ascii")
+        return _b64encode(value).decode("ascii")
     raise TypeError(f"{type(value).__name__} is not part of a message")
 
 
+_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_base64)
+
+
 def _pack_json(message: Message) -> bytes:
-    text = json.dumps(message, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_base64)
-    return text.encode("utf-8")
+    return _json.encode(message).encode("utf-8")
 
 
 def _pack_msgpack(message: Message) -> bytes:
-    packed: bytes = msgpack.packb(message, use_bin_type=True)
+    packed: bytes = _packb(message, use_bin_type=True)
     return packed
 
 
@@ -56,10 +62,11 @@ def clean(value: object, depth: int = 0) -> object:
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
     if isinstance(value, int):
-        plain = int(value)
+        # Not int(), which asks a class of the user's; the sum is an int of Python's own.
+        plain = int.__add__(value, 0)
         return plain if -(2**63) <= plain < 2**64 else hex(plain)
     if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
+        return float.__float__(value) if _isfinite(value) else None
     if depth < 64 and isinstance(value, dict):
         return {str(clean(str(key))): clean(item, depth + 1) for key, item in value.items()}
     if depth < 64 and isinstance(value, list | tuple):
@@ -75,7 +82,10 @@ def encode(message: Message, codec: str) -> bytes:
     except (ValueError, TypeError, OverflowError, RecursionError):
         cleaned = clean(message)
         assert isinstance(cleaned, dict)
-        body = pack(cleaned)
+        try:
+            body = pack(cleaned)
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise FrameTooLarge(f"a message that no frame can hold: {error}") from error
     if len(body) > MAX_MESSAGE_BYTES:
         raise FrameTooLarge(f"a message of {len(body)} bytes; a frame holds at most {MAX_MESSAGE_BYTES}")
     # A value takes a byte at least, so that the common message needs no counting.
@@ -100,11 +110,8 @@ def _count(message: object) -> int:
 def decode(body: bytes, codec: str) -> Message:
     """The message of a frame's body. Raises ProtocolError where it is not a map of that codec."""
     try:
-        if codec == "json":
-            message = json.loads(body)
-        else:
-            # surrogatepass: code with a lone surrogate is the user's mistake, answered by an error, not by an end.
-            message = msgpack.unpackb(body, raw=False, unicode_errors="surrogatepass")
+        # surrogatepass: code with a lone surrogate is the user's mistake, answered by an error, not by an end.
+        message = _loads(body) if codec == "json" else _unpackb(body, raw=False, unicode_errors="surrogatepass")
     except (ValueError, RecursionError, msgpack.exceptions.UnpackException) as error:
         raise ProtocolError(f"a frame that is not {codec}: {error}") from error
     if not isinstance(message, dict):
@@ -141,7 +148,7 @@ class FrameReader:
     def take(self, size: int = READ_BYTES) -> None:
         """Wait for bytes and take what is there, about `size` at most. Raises EOFError and ProtocolError as read()."""
         try:
-            data = os.read(self._fd, max(READ_BYTES, min(size, 4 * 1024 * 1024)))
+            data = _read(self._fd, max(READ_BYTES, min(size, 4 * 1024 * 1024)))
         except ConnectionResetError:
             data = b""
         if not data:
@@ -157,8 +164,8 @@ class FrameReader:
 
 def write_all(fd: int, data: bytes) -> None:
     """Write all of data to a blocking file descriptor. Raises OSError."""
-    written = os.write(fd, data)
+    written = _write(fd, data)
     if written < len(data):
         view = memoryview(data)
         while written < len(data):
-            written += os.write(fd, view[written:])
+            written += _write(fd, view[written:])

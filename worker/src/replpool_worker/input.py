@@ -16,6 +16,9 @@ from typing import Any
 from .frames import Message
 from .stdin import Lines, TextInput
 
+# Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
+_get_ident = threading.get_ident
+
 
 @dataclass
 class _Request:
@@ -43,6 +46,7 @@ class Input:
         self._lines = Lines(self._ask_line, shield)
         self.stdin = TextInput(self._lines)
         self._closed = False
+        self._main = threading.main_thread().ident
 
     def install(self) -> None:
         """Override input, getpass.getpass and sys.stdin, for every module and for good."""
@@ -108,7 +112,7 @@ class Input:
         try:
             message: Message = {"type": "input_request", "request": number, "prompt": prompt, "password": password}
             # The time limit stands still while the code waits; a thread of its own may wait while the code goes on.
-            message["main"] = threading.current_thread() is threading.main_thread()
+            message["main"] = _get_ident() == self._main
             request = _Request(message)
             request.answered.acquire()
             self._requests[number] = request

@@ -24,11 +24,15 @@ T = TypeVar("T")
 # Seconds. The protocol thread, which reads nothing else meanwhile, waits no longer in sum than an interrupt is worth.
 WAKE_PAUSES = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032)
 
+# Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
+_pthread_kill, _sleep, _get_ident, _getframe = signal.pthread_kill, time.sleep, threading.get_ident, sys._getframe
+_call_soon, _call_soon_threadsafe = asyncio.BaseEventLoop.call_soon, asyncio.BaseEventLoop.call_soon_threadsafe
+
 
 class Interrupts:
     """Which execution runs, whether it was interrupted, which signals wait. `report(error)` tells of a stray error."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, report: Callable[[BaseException], None]) -> None:
+    def __init__(self, loop: asyncio.BaseEventLoop, report: Callable[[BaseException], None]) -> None:
         self._loop = loop
         self._report = report
         # A bound method is made anew at each access; the handler is known by its identity.
@@ -76,7 +80,7 @@ class Interrupts:
             self._running = None
         self._forget_interrupts()
         if self._late:
-            self._loop.call_soon(self._turn)
+            _call_soon(self._loop, self._turn)
 
     def request(self, execution: object) -> None:
         """From the protocol thread: interrupt this execution, if it runs."""
@@ -85,14 +89,17 @@ class Interrupts:
                 return
             self.fired = True
             seen = self._seen
-            signal.pthread_kill(self._main, signal.SIGINT)
+            _pthread_kill(self._main, signal.SIGINT)
         # It does not end a system call that the main thread was about to make, having let go of the interpreter; a
         # later signal does, and then Python looks for this one too. Measured: 3 of 100 sent right before a poll().
         for pause in WAKE_PAUSES:
-            time.sleep(pause)
+            _sleep(pause)
             if self._seen != seen:
                 return
-            signal.pthread_kill(self._main, WAKE)
+            # User code may have taken the handler away, and by its default this signal ends a process.
+            if not self._signals.can_wake():
+                return
+            _pthread_kill(self._main, WAKE)
 
     def run_user_code(self, function: Callable[[], T]) -> T:
         """Call what may be an execution's code; whatever a signal raises may come out of it, and only out of it."""
@@ -124,13 +131,13 @@ class Interrupts:
 
     def __enter__(self) -> None:
         """Shield code of ours that user code called, on the main thread: half a frame would end the worker."""
-        if threading.get_ident() == self._main:
+        if _get_ident() == self._main:
             self._shielded += 1
 
     def __exit__(self, *_: object) -> None:
-        if threading.get_ident() == self._main:
+        if _get_ident() == self._main:
             self._shielded -= 1
-            if self._late and not self._shielded and self._in_user_code(sys._getframe(1)):
+            if self._late and not self._shielded and self._in_user_code(_getframe(1)):
                 self._deliver()
 
     def _in_user_code(self, frame: types.FrameType | None) -> bool:
@@ -155,12 +162,12 @@ class Interrupts:
             self._cancelled_once = True
         self._late.append(number)
         # Not at once: the loop may stand in poll(), which only this wakes.
-        self._loop.call_soon_threadsafe(self._turn)
+        _call_soon_threadsafe(self._loop, self._turn)
 
     def _deliver(self) -> None:
         while self._late:
             number = self._late.popleft()
-            self._signals.handler(number)(number, sys._getframe(1))
+            self._signals.handler(number)(number, _getframe(1))
 
     def _turn(self) -> None:
         """On the loop: the late signals, unless an execution is about to begin its code, where they go off."""

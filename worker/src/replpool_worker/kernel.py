@@ -13,6 +13,9 @@ PR_SET_CHILD_SUBREAPER = 36
 
 _IOLBF = 1
 
+# Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
+_open, _ioctl, _array = open, fcntl.ioctl, array.array
+
 _libc = ctypes.CDLL(None, use_errno=True)
 try:
     _c_stdout: ctypes.c_void_p | None = ctypes.c_void_p.in_dll(_libc, "stdout")
@@ -40,10 +43,10 @@ def flush_c_stdout() -> None:
 
 def unread_by_peer(fd: int) -> int:
     """How much of what was written to a socket or a pipe its other end has not read; 0 where the kernel cannot tell."""
-    answer = array.array("i", [0])
+    answer = _array("i", [0])
     for request in (termios.TIOCOUTQ, termios.FIONREAD):
         with contextlib.suppress(OSError):
-            fcntl.ioctl(fd, request, answer)
+            _ioctl(fd, request, answer)
             return answer[0]
     return 0
 
@@ -67,7 +70,7 @@ def set_name(name: str) -> None:
 def read(path: str) -> bytes:
     """A file of /proc; empty where its process is gone or not ours."""
     try:
-        with open(path, "rb") as file:
+        with _open(path, "rb") as file:
             return file.read()
     except OSError:
         return b""

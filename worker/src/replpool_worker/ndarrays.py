@@ -36,6 +36,52 @@ def plain(value: Any) -> Any:
     return value if kind is type(value) else kind.__dict__["view"](value, kind)
 
 
+def owns_memory(value: object) -> bool:
+    """Whether an array's elements lie in the memory of an array or of bytes that it keeps.
+
+    Others (a mapped file, a pointer of C) may be gone, and reading them ends the process; so may be those of a view
+    whose array was made smaller since.
+    """
+    owner, base = value, getter(value, "base")
+    while base is not None and is_ndarray(base):
+        owner, base = base, getter(base, "base")
+    if type(base) is memoryview:
+        # It may have been released.
+        try:
+            base = base.obj
+        except ValueError:
+            return False
+    if base is not None:
+        return type(base) is bytes or type(base) is bytearray
+    if not getter(owner, "flags")["OWNDATA"]:
+        return False
+    if owner is value:
+        return True
+    (low, high), (start, end) = _extent(value), _extent(owner)
+    return start <= low and high <= end
+
+
+def _extent(value: object) -> tuple[int, int]:
+    """The addresses of an array's first byte and behind its last."""
+    low: int = getter(value, "__array_interface__")["data"][0]
+    high, shape = low, getter(value, "shape")
+    if 0 in shape:
+        return low, high
+    for length, stride in zip(shape, getter(value, "strides"), strict=True):
+        step = (length - 1) * stride
+        low, high = low + min(0, step), high + max(0, step)
+    return low, high + getter(value, "itemsize")
+
+
+def item(value: object) -> Any:
+    """A scalar of numpy's as a value of Python's own; `...` for a record in memory that may be gone."""
+    void = static_type(type(value), "void")
+    base = None if void is None else void.__dict__["base"].__get__(value)
+    if base is not None and not (is_ndarray(base) and owns_memory(base)):
+        return ...
+    return static_type(type(value), "generic").__dict__["item"](value)
+
+
 def elements(value: object, count: int) -> list[Any]:
     """The first `count` along each axis of an array, nested as its axes are, as values of Python's own."""
     view = plain(value)

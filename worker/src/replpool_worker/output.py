@@ -18,12 +18,19 @@ F_SETPIPE_SZ = 1031
 PIPE_BYTES = 256 * 1024
 POLL_SECONDS = 0.00005
 
+# Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
+_ioctl, _set_blocking, _monotonic, _sleep = fcntl.ioctl, os.set_blocking, time.monotonic, time.sleep
+_array, _FileIO, _BufferedWriter, _TextIOWrapper = array.array, io.FileIO, io.BufferedWriter, io.TextIOWrapper
+
 
 def _text(fd: int) -> io.TextIOWrapper:
-    raw = io.FileIO(fd, "w", closefd=False)
-    return io.TextIOWrapper(
-        io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", newline="\n", line_buffering=True
+    raw = _FileIO(fd, "w", closefd=False)
+    made = _TextIOWrapper(
+        _BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", newline="\n", line_buffering=True
     )
+    # As the interpreter names its own; both objects take them as attributes only.
+    vars(raw)["name"], vars(made)["mode"] = f"<{_NAMES[fd - 1]}>", "w"
+    return made
 
 
 def _is_closed(stream: io.TextIOWrapper) -> bool:
@@ -85,7 +92,7 @@ class Output:
         for end in self._ends:
             if end is not None:
                 with contextlib.suppress(OSError):
-                    os.set_blocking(end, True)
+                    _set_blocking(end, True)
 
     def replaced(self) -> list[Any]:
         """The streams that user code put in the place of ours."""
@@ -98,7 +105,7 @@ class Output:
         for stream in self._streams:
             with contextlib.suppress(OSError, ValueError):
                 # Not stream.flush(): user code may have put a function of its own there.
-                io.TextIOWrapper.flush(stream)
+                _TextIOWrapper.flush(stream)
 
     def pipes(self) -> list[int]:
         """`[out, err]`: bytes written and not yet read; 1, meaning "look", where the kernel cannot tell."""
@@ -108,17 +115,17 @@ class Output:
     def wait_until_read(self, seconds: float) -> None:
         """Wait until the agent has read what stands in the pipes, for so long at most; a thread may go on writing."""
         self.flush()
-        deadline = time.monotonic() + seconds
-        while any(end is not None and self._unread(end) for end in self._ends) and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
+        deadline = _monotonic() + seconds
+        while any(end is not None and self._unread(end) for end in self._ends) and _monotonic() < deadline:
+            _sleep(POLL_SECONDS)
 
     @staticmethod
     def _unread(end: int | None) -> int:
         if end is None:
             return 1
-        answer = array.array("i", [0])
+        answer = _array("i", [0])
         try:
-            fcntl.ioctl(end, termios.FIONREAD, answer)
+            _ioctl(end, termios.FIONREAD, answer)
         except OSError:
             return 1
         return answer[0]

@@ -11,6 +11,9 @@ from .frames import FrameTooLarge, Message
 from .namespace import Namespace
 from .tracebacks import name_of
 
+# Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
+_start_new_thread = _thread.start_new_thread
+
 
 class Requests:
     """The queue of questions about the namespace. None of them runs the user's code."""
@@ -27,7 +30,7 @@ class Requests:
         if not self._is_served:
             # Not threading.Thread, whose start runs what user code set: trace functions, and sys.stderr must be there.
             try:
-                _thread.start_new_thread(self._serve, ())
+                _start_new_thread(self._serve, ())
                 self._is_served = True
             except RuntimeError as error:
                 # No more threads (a limit on processes, or on memory); the next question may find room again.
@@ -48,8 +51,9 @@ class Requests:
                         text = f"{text}: {error}"
                     answer = {"type": "problem", "code": "INTERNAL", "message": text}
                 self._send(answer | {"request": request})
-            except FrameTooLarge as error:
-                self._send({"type": "problem", "request": request, "code": "PAYLOAD_TOO_LARGE", "message": str(error)})
+            except (FrameTooLarge, MemoryError) as error:
+                text = str(error) or "there is no memory for the answer"
+                self._send({"type": "problem", "request": request, "code": "PAYLOAD_TOO_LARGE", "message": text})
             except BaseException as error:
                 die(error)
 

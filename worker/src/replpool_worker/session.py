@@ -1,10 +1,11 @@
 """One session: the protocol thread, and the main thread with the loop in which user code runs."""
 
+import _thread
+import asyncio
 import contextlib
 import os
 import resource
 import sys
-import threading
 
 from . import EX_SOFTWARE
 from .connection import Connection
@@ -17,7 +18,7 @@ from .loop import allow_nested, make_loop
 from .namespace import Namespace
 from .output import Output
 from .requests import Requests
-from .tracebacks import describe
+from .tracebacks import describe, show_unraisable
 
 # Python hands the interpreter to a waiting thread after this long; the default of 5 ms is what an interrupt of
 # `while True: pass` would wait.
@@ -29,6 +30,9 @@ OUTPUT_SECONDS = 0.1
 FRAME_SECONDS = 1.0
 # A loop that user code broke for good (it took builtins away) would fail for ever.
 FAILURES = 1000
+
+# Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
+_exit, _call_soon = os._exit, asyncio.BaseEventLoop.call_soon
 
 
 class Session:
@@ -57,20 +61,25 @@ class Session:
         self._inputs.install()
         self._displays.install()
         allow_nested(self._loop, self._interrupts)
+        if sys.unraisablehook is sys.__unraisablehook__:
+            sys.unraisablehook = show_unraisable
         os.register_at_fork(after_in_child=self._in_forked_child)
         self._connection.send({"type": "ready"})
-        threading.Thread(target=self._listen, name="replpool-protocol", daemon=True).start()
+        # Not threading.Thread: user code that joins all threads but its own would wait for this one for ever. So
+        # nothing on it may call threading.current_thread(), which would list it.
+        _thread.start_new_thread(self._listen, ())
         failure: BaseException = RuntimeError("the event loop does not run")
         while self._failures < FAILURES:
             try:
                 self._loop.run_forever()
             except BaseException as error:
                 # KeyboardInterrupt and SystemExit out of a background task of the user's, which asyncio passes up.
+                self._executor.leave_fork(error)
                 failure = error
                 self._report(error)
             # It came back because user code stopped it; an execution that waits must not be forgotten.
             self._failures += 1
-            self._loop.call_soon(self._turned)
+            _call_soon(self._loop, self._turned)
         raise failure
 
     def _turned(self) -> None:
@@ -126,12 +135,12 @@ class Session:
             while True:
                 self._dispatch(self._connection.receive())
         except EOFError:
-            os._exit(0)
+            _exit(0)
         except BaseException as error:
             die(error)
         finally:
             # Not reached, unless user code took the very names above out of builtins.
-            os._exit(EX_SOFTWARE)
+            _exit(EX_SOFTWARE)
 
     def _dispatch(self, message: Message) -> None:
         kind = message["type"]
@@ -150,7 +159,7 @@ class Session:
         elif kind == "open":
             self._open(message)
         elif kind == "shutdown":
-            os._exit(0)
+            _exit(0)
         else:
             raise ProtocolError(f"a worker knows no {kind!r}")
 
@@ -184,3 +193,7 @@ class Session:
         self._displays.closed = True
         with contextlib.suppress(ValueError):
             self._interrupts.leave()
+        # It may come back to the loop, which then ends it; one whose execution still awaits goes on until that ends.
+        with contextlib.suppress(Exception):
+            self._loop.renew_self_pipe()
+            _call_soon(self._loop, self._executor.next)

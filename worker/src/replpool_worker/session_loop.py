@@ -9,9 +9,15 @@ import asyncio.events
 import asyncio.tasks
 import contextlib
 import selectors
+import signal
+import socket
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
+
+# Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
+_monotonic, _send, _recv = time.monotonic, socket.socket.send, socket.socket.recv
 
 
 class SessionLoop(asyncio.SelectorEventLoop):
@@ -19,12 +25,44 @@ class SessionLoop(asyncio.SelectorEventLoop):
 
     _ready: Any
     _run_once: Callable[[], None]
+    _close_self_pipe: Callable[[], None]
+    _make_self_pipe: Callable[[], None]
+    _csock: socket.socket | None
+    _ssock: socket.socket
+    _process_self_data: Callable[[bytes], None]
 
     def __init__(self) -> None:
         super().__init__(selectors.PollSelector())
         # Held where an interrupt would leave the loop in two minds.
         self.shield: AbstractContextManager[Any] = contextlib.nullcontext()
         self._stopping = False
+
+    def time(self) -> float:
+        """As asyncio's."""
+        return _monotonic()
+
+    def _write_to_self(self) -> None:
+        """Wake the loop; from any thread and from a signal's handler."""
+        end = self._csock
+        if end is not None:
+            with contextlib.suppress(OSError):
+                _send(end, b"\0")
+
+    def renew_self_pipe(self) -> None:
+        """In a forked child: one of its own, or it would take the parent's wakeups."""
+        former = -1 if self._csock is None else self._csock.fileno()
+        self._close_self_pipe()
+        self._make_self_pipe()
+        wakeup = signal.set_wakeup_fd(-1)
+        if wakeup != -1:
+            assert self._csock is not None
+            signal.set_wakeup_fd(self._csock.fileno() if wakeup == former else wakeup)
+
+    def _read_from_self(self) -> None:
+        with contextlib.suppress(BlockingIOError, InterruptedError):
+            while data := _recv(self._ssock, 4096):
+                # Numbers of signals, for the handlers of add_signal_handler().
+                self._process_self_data(data)
 
     def run_forever(self) -> None:
         """As asyncio's, and until stop() when called from within."""

@@ -6,11 +6,14 @@ which knows where user code stands; `signal.signal` and `signal.getsignal` tell 
 """
 
 import importlib
+import os
 import signal
 import time
 import types
 from collections.abc import Callable
 from typing import Any
+
+from . import kernel
 
 Handler = Callable[[int, types.FrameType | None], object]
 
@@ -19,6 +22,9 @@ Handler = Callable[[int, types.FrameType | None], object]
 # which execution is to be interrupted. It says nothing itself, so it does no harm whenever it comes.
 WAKE = signal.SIGRTMAX - 3
 WAKE_SECONDS = 0.01
+
+# Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
+_pthread_sigmask, _getpid, _sleep = signal.pthread_sigmask, os.getpid, time.sleep
 
 
 class Signals:
@@ -43,8 +49,15 @@ class Signals:
         self._handlers.pop(signal.SIGINT, None)
         if self._get(signal.SIGINT) is not self._arrived:
             self._set(signal.SIGINT, self._arrived)
+        if self._get(WAKE) == signal.SIG_DFL:
+            # Of code that resets all signals; a handler of the user's stays.
+            self._set(WAKE, _let_others_run)
         # A system call of the main thread delivers what is pending, and this one runs the handlers of what came.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        _pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+    def can_wake(self) -> bool:
+        """Whether WAKE still comes to us, and not to a handler of the user's or to the kernel's default."""
+        return self._get(WAKE) is _let_others_run and kernel.catches(_getpid(), WAKE)
 
     def handler(self, number: int) -> Handler:
         """What user code wants called; a KeyboardInterrupt for a SIGINT of which it said nothing."""
@@ -82,9 +95,6 @@ class Signals:
 
 def _let_others_run(_number: int, _frame: types.FrameType | None) -> None:
     _sleep(WAKE_SECONDS)
-
-
-_sleep = time.sleep
 
 
 def _nothing(_number: int, _frame: types.FrameType | None) -> None:

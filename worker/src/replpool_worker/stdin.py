@@ -10,6 +10,9 @@ from typing import Any
 ENCODING = "utf-8"
 ERRORS = "surrogateescape"
 
+# Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
+_Lock, _index = threading.Lock, operator.index
+
 
 class Lines:
     """What was answered and not yet read. `ask()` gives the next line, with its newline; it raises EOFError."""
@@ -21,7 +24,7 @@ class Lines:
 
     def forget(self) -> None:
         """Drop the rest of a line, which answered an execution that has ended; and a lock that a fork copied."""
-        self._lock = threading.Lock()
+        self._lock = _Lock()
         self._held = bytearray()
 
     def take_line(self) -> str | None:
@@ -97,7 +100,7 @@ class _Input(io.IOBase):
     def _count(self, size: int | None) -> int:
         if self.closed:
             raise ValueError("I/O operation on closed file.")
-        return -1 if size is None else operator.index(size)
+        return -1 if size is None else _index(size)
 
 
 class BytesInput(_Input, io.BufferedIOBase):

@@ -1,5 +1,6 @@
 """Protocol on stdin and stdout: the user's fds 1 and 2 are then pipes of ours, pumped into frames."""
 
+import _thread
 import fcntl
 import os
 import select
@@ -11,6 +12,9 @@ from collections.abc import Callable
 from .output import Output, widen
 
 CHUNK_BYTES = 256 * 1024
+
+# Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
+_read, _ioctl, _poll = os.read, fcntl.ioctl, select.poll
 
 
 def take_stdio() -> tuple[int, int]:
@@ -31,7 +35,8 @@ class PumpedOutput(Output):
         self._pumps = [self._rewire(1, "stdout"), self._rewire(2, "stderr")]
         super().__init__()
         for pump in self._pumps:
-            threading.Thread(target=pump.run, name=f"replpool-{pump.kind}", daemon=True).start()
+            # Not threading.Thread: user code that joins all threads but its own would wait for it for ever.
+            _thread.start_new_thread(pump.run, ())
 
     def _rewire(self, fd: int, kind: str) -> "_Pump":
         read, write = os.pipe()
@@ -57,7 +62,7 @@ class _Pump:
 
     def run(self) -> None:
         """Thread: send what comes, until every writing end is closed."""
-        poll = select.poll()
+        poll = _poll()
         poll.register(self._fd, select.POLLIN)
         while True:
             ((_, events),) = poll.poll()
@@ -68,10 +73,10 @@ class _Pump:
         """Send what stands in the pipe now, in order. Returns the bytes."""
         with self._lock:
             answer = array("i", [0])
-            fcntl.ioctl(self._fd, termios.FIONREAD, answer)
+            _ioctl(self._fd, termios.FIONREAD, answer)
             left = answer[0]
             while left > 0:
-                data = os.read(self._fd, min(left, CHUNK_BYTES))
+                data = _read(self._fd, min(left, CHUNK_BYTES))
                 left -= len(data)
                 self._emit(self.kind, data)
             return answer[0]

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from .arrays import Array, array
 from .dataframes import columns, parts, values_dtype
-from .ndarrays import elements, is_ndarray, static_type
+from .ndarrays import elements, is_ndarray, item, static_type
 from .stored import SIZED, length
 from .tracebacks import name_of
 
@@ -101,10 +101,10 @@ def _text(value: Any, limit: int, depth: int) -> str:
         ends = [_text(end, limit, depth + 1) for end in (value.start, value.stop, value.step)]
         return f"range({', '.join(ends if value.step != 1 else ends[:2])})"
     shown = name_of(kind)
-    scalar = static_type(kind, "generic")
-    if scalar is not None:
+    if static_type(kind, "generic") is not None:
         # numpy's own, as its `repr` has been since 2.0; a structured one is as large as it likes.
-        return f"np.{shown}({_text(scalar.__dict__['item'](value), limit, depth + 1)})"
+        held = item(value)
+        return f"np.{shown}({'…' if held is ... else _text(held, limit, depth + 1)})"
     if length(value) is not None:
         return _container(value, limit, depth)
     if issubclass(kind, type):

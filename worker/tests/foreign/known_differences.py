@@ -111,7 +111,7 @@ KNOWN: tuple[Known, ...] = (
         ("test.test_sys.SysModuleTest.test_getframemodulename",),
         plain="passed",
         session="failed",
-        reason="it looks at the frames below the code, where asyncio's functions are wrapped by the worker's, under their names",
+        reason="it looks at the frames below the code, where asyncio's functions are wrapped by the worker's",
         since=(3, 12),
     ),
 )

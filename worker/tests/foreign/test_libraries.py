@@ -16,13 +16,6 @@ PNG = "image/png"
 PLOTLY = "application/vnd.plotly.v1+json"
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    made = Service(tmp_path_factory.mktemp("service") / "log")
-    yield made
-    made.close()
-
-
 @pytest.fixture
 def session(service: Service) -> Iterator[ServiceSession]:
     made = ServiceSession(service)
@@ -105,7 +98,7 @@ def test_ipython_display_leads_here(session: ServiceSession) -> None:
         session,
         "from IPython.display import *\nfrom IPython import get_ipython\n"
         "display(HTML('<b>'), Markdown('#'), Latex('$x$'), SVG('<svg/>'), JSON({'a': 1}), Javascript('1'))\n"
-        "update_display(1, display_id='d'); clear_output(); get_ipython() is None",
+        "get_ipython() is None",
     )
     expected = [
         "text/html",
@@ -118,6 +111,9 @@ def test_ipython_display_leads_here(session: ServiceSession) -> None:
     assert kinds(shown) == [{kind, "text/plain"} for kind in expected]
     assert shown["displays"][4]["data"]["application/json"] == {"a": 1}
     assert (shown["stdout"], shown["result"]["data"]["text/plain"]) == ("", "True")
+    updated = run(session, "h = display(1, display_id='d')\nupdate_display(2, display_id='d')")
+    assert [one["data"]["text/plain"] for one in updated["displays"]] == ["2"]
+    assert run(session, "display(1)\nclear_output()")["displays"] == []
 
 
 def test_images_and_plotly_figures_and_frames_have_their_kinds(session: ServiceSession) -> None:
@@ -224,3 +220,35 @@ def test_changes_in_place_are_told_of_arrays_and_frames(session: ServiceSession)
         run(session, before)
         assert run(session, "repr(x); x is None")["variables"]["changed"] == [], f"{what}: only read"
         assert run(session, change)["variables"]["changed"] == ["x"], what
+
+
+FOREIGN_MEMORY = """
+import ctypes, mmap, numpy as np, os
+with open('data', 'wb') as file: file.write(bytes(1 << 16))
+mapped = np.memmap('data', dtype=[('x', 'i4'), ('y', 'i4')], mode='r+')
+part, record = np.asarray(mapped)[8:], mapped[1000]
+file = open('data', 'r+b')
+buffer = np.frombuffer(mmap.mmap(file.fileno(), 0), 'u1')
+anonymous = ctypes.CDLL(None).mmap
+anonymous.restype = ctypes.c_void_p
+anonymous.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+pointer = anonymous(None, 4096, 3, 0x22, -1, 0)
+pointed = np.ctypeslib.as_array(ctypes.cast(pointer, ctypes.POINTER(ctypes.c_uint8)), (4096,))
+shrunk = np.zeros(1 << 20, 'u1')
+view = shrunk[:: -(1 << 10)]
+"""
+
+
+def test_arrays_over_memory_that_goes_end_no_session(session: ServiceSession) -> None:
+    run(session, FOREIGN_MEMORY)
+    run(session, "os.truncate('data', 0)")
+    run(session, "ctypes.CDLL(None).munmap(ctypes.c_void_p(pointer), ctypes.c_size_t(4096))")
+    run(session, "shrunk.resize(10, refcheck=False)")
+    assert {item["name"]: item for item in session.variables()["items"]}["record"]["summary"] == "np.void(…)"
+    assert run(session, "kept = 1")["variables"]["added"] == ["kept"]
+    assert run(session, "kept = 2")["variables"]["changed"] == ["kept"]
+
+
+def test_changes_of_views_and_of_bytes_are_told(session: ServiceSession) -> None:
+    run(session, "import numpy as np\nx = np.zeros((50, 50)).T[3:, ::-2]\ny = np.frombuffer(bytearray(80))")
+    assert run(session, "x[0, 0] = y[1] = 5")["variables"]["changed"] == ["x", "y"]
