@@ -5,7 +5,7 @@ export const MAX_NESTING = 512;
  * A message has at most so many values. An empty map is one byte in a frame and 56 in memory: without a bound one
  * frame of 64 MiB takes gigabytes, and each million a fifth of a second of a loop that all sessions share.
  */
-export const MAX_VALUES = 1_048_576;
+export const MAX_VALUES = 2_097_152;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;

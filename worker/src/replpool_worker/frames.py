@@ -15,7 +15,7 @@ Message = dict[str, Any]
 HEADER = struct.Struct(">I")
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 # An agent takes no message with more values: they need far more of its memory than of a frame.
-MAX_VALUES = 1_048_576
+MAX_VALUES = 2_097_152
 READ_BYTES = 256 * 1024
 
 # Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).

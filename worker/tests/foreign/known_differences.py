@@ -21,6 +21,13 @@ KNOWN: tuple[Known, ...] = (
         since=(3, 11),
     ),
     Known(
+        "pdb, as executions",
+        ("pdb: pdb.pm()",),
+        plain="raised AttributeError",
+        session="raised ValueError",
+        reason="as in an interactive Python, the last error is in `sys.last_traceback`; a doctest alone has none",
+    ),
+    Known(
         "test.test_extcall, as executions",
         ("test.test_extcall: try: silence = id(1, *{}) True except: False",),
         plain="passed",
