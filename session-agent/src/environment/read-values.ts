@@ -14,17 +14,24 @@ const ATTEMPTS = 5;
  * @throws Error for a value that no environment can hold
  */
 export async function readValues(folder: string): Promise<Values> {
-  for (let attempt = 1; ; attempt += 1) {
-    const current = await realpath(join(folder, CURRENT)).catch(() => folder);
-    try {
-      return await readFiles(current);
-    } catch (error) {
+  let current = await currentOf(folder);
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const values = await readFiles(current).catch((error: unknown) => {
       // It was turned while we read.
       if (!hasErrno(error, 'ENOENT')) throw error;
-      if (current === folder) return new Map();
-      if (attempt === ATTEMPTS) throw error;
-    }
+      return undefined;
+    });
+    const now = await currentOf(folder);
+    // What is read while it is removed may be a part: only a folder that still is the current one was whole.
+    if (now === current && values !== undefined) return values;
+    if (now === current && current === folder) return new Map();
+    current = now;
   }
+  throw new Error('it changes faster than it can be read');
+}
+
+function currentOf(folder: string): Promise<string> {
+  return realpath(join(folder, CURRENT)).catch(() => folder);
 }
 
 async function readFiles(folder: string): Promise<Values> {
