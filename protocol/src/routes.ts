@@ -98,7 +98,8 @@ export const routes: readonly Route[] = [
     body: 'CreateSession',
     bodyOptional: true,
     answers: { 200: 'Session', 201: 'Session' },
-    errors: admission,
+    // Of the same id again.
+    errors: [...admission, 'SESSION_LOST'],
   },
   {
     method: 'get',

@@ -8,8 +8,11 @@ MATCHES = 500
 
 def _position(code: str, cursor: int) -> tuple[int, int]:
     """Cursor in code points to line (from 1) and column (from 0)."""
-    before = code[: max(0, min(cursor, len(code)))]
-    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1)
+    from parso.utils import split_lines
+
+    # As jedi itself splits: a lone carriage return ends a line too.
+    lines = split_lines(code[: max(0, min(cursor, len(code)))])
+    return len(lines), len(lines[-1])
 
 
 def _interpreter(code: str, names: dict[str, Any]) -> Any:
