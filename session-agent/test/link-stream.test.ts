@@ -47,16 +47,27 @@ class Listener {
   }
 }
 
+/** The stream of an agent without sessions, which one who routes and one who only counts listen to. */
+async function listened(hears: (link: LinkStream, routes: Listener, counts: Listener) => Promise<void>): Promise<void> {
+  const sessions = sessionsOfNobody();
+  const link = new LinkStream(config, sessions, { isolation, acquired, failures: () => [] });
+  const server = express().use(link.routes()).listen(0, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    await hears(link, await Listener.open(port, ''), await Listener.open(port, '?sessions=false'));
+  } finally {
+    mock.timers.reset();
+    link[Symbol.dispose]();
+    server.closeAllConnections();
+    server.close();
+    await sessions.close();
+  }
+}
+
 describe('the stream of an agent', () => {
-  it('tells who only counts of a change as soon as who routes, and of the next not within a second', async () => {
-    const sessions = sessionsOfNobody();
-    const link = new LinkStream(config, sessions, { isolation, acquired, failures: () => [] });
-    const server = express().use(link.routes()).listen(0, '127.0.0.1');
-    try {
-      await once(server, 'listening');
-      const { port } = server.address() as AddressInfo;
-      const routes = await Listener.open(port, '');
-      const counts = await Listener.open(port, '?sessions=false');
+  it('tells who only counts of a change as soon as who routes, and of the next not within a second', () =>
+    listened(async (link, routes, counts) => {
       mock.timers.enable({ apis: ['setTimeout'] });
       const heard = async (ms: number, expected: [number, number]) => {
         link.capacityChanged();
@@ -69,34 +80,14 @@ describe('the stream of an agent', () => {
       await heard(1000, [10, 2]);
       link.readinessChanged();
       while (counts.told < 3) await new Promise((done) => setImmediate(done));
-    } finally {
-      mock.timers.reset();
-      link[Symbol.dispose]();
-      server.closeAllConnections();
-      server.close();
-      await sessions.close();
-    }
-  });
+    }));
 
-  it('beats every second for who routes, and every five for who only counts', async () => {
+  it('beats every second for who routes, and every five for who only counts', () => {
     mock.timers.enable({ apis: ['setInterval'] });
-    const sessions = sessionsOfNobody();
-    const link = new LinkStream(config, sessions, { isolation, acquired, failures: () => [] });
-    const server = express().use(link.routes()).listen(0, '127.0.0.1');
-    try {
-      await once(server, 'listening');
-      const { port } = server.address() as AddressInfo;
-      const routes = await Listener.open(port, '');
-      const counts = await Listener.open(port, '?sessions=false');
+    return listened(async (_link, routes, counts) => {
       mock.timers.tick(10_000);
       while (routes.beats < 10 || counts.beats < 2) await new Promise((resolve) => setImmediate(resolve));
       assert.deepEqual([routes.beats, counts.beats], [10, 2]);
-    } finally {
-      mock.timers.reset();
-      link[Symbol.dispose]();
-      server.closeAllConnections();
-      server.close();
-      await sessions.close();
-    }
+    });
   });
 });

@@ -246,6 +246,21 @@ class Worker(Peer):
         """Execute and wait for the end."""
         return self.finish(self.start(code, **fields), on)
 
+    def run_interrupted(self, code: str) -> Run:
+        """Execute, interrupt it once it has begun, and wait for the end."""
+        execution = self.start(code)
+        sent = False
+
+        def interrupt(_: object) -> None:
+            nonlocal sent
+            if not sent:
+                sent = True
+                # Into the midst of it where the machine is quick; right at any other time.
+                time.sleep(0.05)
+                self.send("interrupt", execution=execution)
+
+        return self.finish(execution, interrupt)
+
     def ask(self, kind: str, **fields: Any) -> Message:
         """A request and its `reply` or `problem`."""
         self.send(kind, request="r", **fields)

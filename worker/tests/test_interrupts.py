@@ -24,17 +24,7 @@ SLOW = {
 
 def interrupted(worker: Worker, code: str) -> str:
     """Interrupt an execution that has begun; its status."""
-    execution = worker.start(code)
-    sent = False
-
-    def once(_: object) -> None:
-        nonlocal sent
-        if not sent:
-            sent = True
-            time.sleep(0.05)
-            worker.send("interrupt", execution=execution)
-
-    run = worker.finish(execution, once)
+    run = worker.run_interrupted(code)
     if run.status == "interrupted":
         assert run.error["name"] == "KeyboardInterrupt"
         assert "replpool_worker" not in run.traceback

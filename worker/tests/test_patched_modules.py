@@ -126,6 +126,7 @@ IN_A_SESSION: dict[str, set[str]] = {
     "kernel": {"_prctl", "set_name", "overwrite_environment", "children", "_children_by_scan", "signal"},
     "output": {"_copy", "widen"},
     "requests": {"__init__"},
+    "script_end": set(),
     "session": {"run", "_open"},
     "signals": {"__init__"},
     "stdin": set(),

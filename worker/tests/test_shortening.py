@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from agent import Launcher, Worker
-from replpool_worker.executor import Executor
 from replpool_worker.frames import MAX_MESSAGE_BYTES, MAX_VALUES, FrameTooLarge, Message, encode
-from replpool_worker.shortening import LIMIT, cut_text, empty, shorten
+from replpool_worker.shortening import LIMIT, cut_text, empty, send_what_fits, shorten
 
 BUNDLE = "class C:\n    def _repr_mimebundle_(self, **_): return {}\nC()"
 LARGE = {
@@ -104,17 +103,17 @@ def test_what_cannot_be_sent_even_when_cut_is_left_out() -> None:
         if len(sent) < 3:
             raise FrameTooLarge("too large")
 
-    executor = Executor.__new__(Executor)
-    executor._send = send
     fields = {"execution": "e1", "pipes": [0, 0]}
     error = {"name": "E", "message": "secret", "traceback": ["secret"]}
     names = {"added": ["secret"], "changed": [], "deleted": []}
-    executor._send_all(
+    send_what_fits(
+        send,
         [
             {"type": "result", **fields, "data": {"text/plain": "secret"}, "metadata": {"secret": 1}},
             {"type": "error", **fields, "error": error},
             {"type": "finished", **fields, "status": "error", "variables": names},
-        ]
+        ],
+        settle=lambda: None,
     )
     last = [json.loads(message) for message in sent[-1]]
     assert [message["type"] for message in last] == ["warning", "result", "error", "finished"]

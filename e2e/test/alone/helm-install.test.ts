@@ -1,58 +1,36 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { HelmRelease, helm } from '../support/helm.ts';
+import { withChart } from '../support/chart-release.ts';
+import { helm } from '../support/helm.ts';
 import { image } from '../support/images.ts';
 import { kubectl, kubectlWith } from '../support/kubectl.ts';
-import { Namespace } from '../support/namespace.ts';
-import { report } from '../support/report.ts';
 import { Refusal, RouterClient } from '../support/router-client.ts';
 import { runInPod } from '../support/run-in-pod.ts';
 import { tokenOf } from '../support/token.ts';
 
 const root = join(import.meta.dirname, '../../..');
-const examples = join(root, 'examples/cluster');
 
 describe('the chart', function () {
   this.timeout(300_000);
-  let namespace: Namespace;
-  let pools: Namespace;
-  let release: HelmRelease;
+  const installed = withChart('chart', { uninstalls: true });
 
-  before(async () => {
-    namespace = await Namespace.create('chart');
-    pools = await Namespace.create('chart-pools');
-    release = await HelmRelease.install({
-      ...{ name: 'rp', namespace: namespace.name, watchNamespace: pools.name },
-      // The pools' namespace enforces restricted pods.
-      args: ['--set', 'operator.cgroups=None'],
-    });
-    await kubectl('apply', '-n', pools.name, '-f', `${examples}/first-pool.yaml`, '-f', `${examples}/user.yaml`);
-    await kubectl('wait', '-n', pools.name, '--for=condition=Ready', 'replpool/default', '--timeout=120s');
-  });
-  afterEach(async function () {
-    if (this.currentTest?.state !== 'failed') return;
-    await report(namespace.name);
-    await report(pools.name);
-  });
-  after(async () => {
-    await pools?.[Symbol.asyncDispose]();
-    await namespace?.[Symbol.asyncDispose]();
-  });
-
-  const clientOf = async (account: string) => new RouterClient(await release.url(), await tokenOf(pools.name, account));
+  const clientOf = async (account: string) => {
+    const { release, pools } = installed();
+    return new RouterClient(await release.url(), await tokenOf(pools.name, account));
+  };
 
   it('serves code to who has the right, through the Service', async () => {
     const client = await clientOf('analyst');
     const { id, pool } = await client.session();
-    assert.equal(pool, `${pools.name}:default`);
+    assert.equal(pool, `${installed().pools.name}:default`);
     await client.run(id, 'x = 41');
     assert.equal((await client.run(id, 'x + 1')).result?.data['text/plain'], '42');
     await client.end(id);
   });
 
   it('refuses who has no token, and who has no right', async () => {
-    const url = await release.url();
+    const url = await installed().release.url();
     assert.equal((await fetch(`${url}/v1/pools`)).status, 401);
     await assert.rejects((await clientOf('stranger')).session(), (error) => {
       assert.ok(error instanceof Refusal);
@@ -62,6 +40,7 @@ describe('the chart', function () {
   });
 
   it("serves code to a pod with its own ServiceAccount's token", async () => {
+    const { release, pools } = installed();
     const said = await runInPod(pools.name, {
       image: await image('router'),
       serviceAccount: 'analyst',
@@ -78,10 +57,12 @@ describe('the chart', function () {
   });
 
   it('passes its own test', async () => {
+    const { release, namespace } = installed();
     await helm('test', release.name, '--namespace', namespace.name, '--timeout', '120s');
   });
 
   it('has every right that it needs: nothing that operator and router asked for was forbidden', async () => {
+    const { namespace } = installed();
     const pods = await kubectl('get', 'pods', '-n', namespace.name, '-o', 'jsonpath={.items[*].metadata.name}');
     const names = pods.split(' ').filter((name) => /-(operator|router)-/.test(name));
     assert.equal(names.length, 4);
@@ -94,6 +75,7 @@ describe('the chart', function () {
   });
 
   it('gives people rights on pools with the rights that they have in a namespace', async () => {
+    const { pools } = installed();
     const may = async (role: string, verb: string, what: string): Promise<boolean> => {
       await tokenOf(pools.name, role);
       await kubectlWith(
@@ -124,6 +106,7 @@ describe('the chart', function () {
 
   for (const file of readdirSync(join(root, 'charts/test/values'))) {
     it(`is taken by the API server with ${file}, strictly`, async () => {
+      const { namespace, pools } = installed();
       const served = await kubectl('api-resources', '--no-headers', '-o', 'name');
       // What the operators of Prometheus and gateways bring is not in every cluster.
       const absent = [
@@ -142,6 +125,7 @@ describe('the chart', function () {
   }
 
   it('leaves the CRD, pools, and pods with their sessions when it is uninstalled', async () => {
+    const { release, pools } = installed();
     const pods = () => kubectl('get', 'pods', '-l', 'replpool.dev/pool=default', '-n', pools.name, '-o', 'name');
     const before = await pods();
     await release[Symbol.asyncDispose]();

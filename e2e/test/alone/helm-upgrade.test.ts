@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HelmRelease, helm } from '../support/helm.ts';
+import { withChart } from '../support/chart-release.ts';
+import { helm } from '../support/helm.ts';
 import { kubectl } from '../support/kubectl.ts';
-import { Namespace } from '../support/namespace.ts';
-import { report } from '../support/report.ts';
+import type { Namespace } from '../support/namespace.ts';
 import { Refusal, RouterClient } from '../support/router-client.ts';
 import { tokenOf } from '../support/token.ts';
 
-const examples = join(import.meta.dirname, '../../../examples/cluster');
 const CLIENTS = 6;
 
 /** One user, who counts in a session, one step after the other, and repeats a step under its id where the router says that it may be repeated. */
@@ -71,30 +69,7 @@ class Counting {
 // and router, their configurations, their number. The first release brings its package along for this test to begin with.
 describe('helm upgrade', function () {
   this.timeout(300_000);
-  let namespace: Namespace;
-  let pools: Namespace;
-  let release: HelmRelease;
-
-  before(async () => {
-    namespace = await Namespace.create('upgrade');
-    pools = await Namespace.create('upgrade-pools');
-    release = await HelmRelease.install({
-      ...{ name: 'rp', namespace: namespace.name, watchNamespace: pools.name },
-      args: ['--set', 'operator.cgroups=None'],
-    });
-    await kubectl('apply', '-n', pools.name, '-f', `${examples}/first-pool.yaml`, '-f', `${examples}/user.yaml`);
-    await kubectl('wait', '-n', pools.name, '--for=condition=Ready', 'replpool/default', '--timeout=120s');
-  });
-  afterEach(async function () {
-    if (this.currentTest?.state !== 'failed') return;
-    await report(namespace.name);
-    await report(pools.name);
-  });
-  after(async () => {
-    await release?.[Symbol.asyncDispose]();
-    await pools?.[Symbol.asyncDispose]();
-    await namespace?.[Symbol.asyncDispose]();
-  });
+  const installed = withChart('upgrade');
 
   const uids = async (component: string, where: Namespace): Promise<string[]> => {
     const selector = `app.kubernetes.io/component=${component}`;
@@ -104,13 +79,14 @@ describe('helm upgrade', function () {
 
   const replaced = async (component: string, before: readonly string[], count: number): Promise<void> => {
     for (;;) {
-      const now = await uids(component, namespace);
+      const now = await uids(component, installed().namespace);
       if (now.length === count && !now.some((uid) => before.includes(uid))) return;
       await sleep(200);
     }
   };
 
   it('replaces operators and routers under load, and no session notices', async () => {
+    const { release, namespace, pools } = installed();
     const client = new RouterClient(await release.url(), await tokenOf(pools.name, 'analyst'));
     const before = {
       routers: await uids('router', namespace),
@@ -131,6 +107,7 @@ describe('helm upgrade', function () {
   });
 
   it('goes back with helm rollback, as far as it went', async () => {
+    const { release, namespace, pools } = installed();
     await helm('rollback', release.name, '1', '--namespace', namespace.name, '--wait', '--timeout', '180s');
     const client = new RouterClient(await release.url(), await tokenOf(pools.name, 'analyst'));
     const { id } = await client.session();

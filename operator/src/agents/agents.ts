@@ -6,6 +6,7 @@ import type { Loads, PodLoad } from '../pool/pod-view.ts';
 import { askAgent } from './ask-agent.ts';
 import { type AgentSaid, HeardAgent } from './heard-agent.ts';
 import { orderDrain } from './order-drain.ts';
+import { Turns } from './turns.ts';
 
 export interface AgentsOptions {
   readonly log: Logger;
@@ -25,7 +26,6 @@ export interface AgentsOptions {
 
 const STREAMS = 250;
 const ASKS_PER_SECOND = 50;
-const ASKED_AGAIN_MS = 5_000;
 /** An answer is younger than this where nobody has to wait for its turn: so long an agent rests and an ask takes, and some more. */
 const OLD_MS = 15_000;
 /** Who only counts hears from an agent every five seconds; two of these may be late. */
@@ -60,23 +60,23 @@ export class Agents implements Disposable, Loads {
   readonly #known = new Map<string, Known>();
   /** Those with a stream that nobody needs. */
   readonly #spare = new Set<string>();
-  /** Those without one that are to be asked, who came first first. */
-  readonly #needed = new Set<string>();
-  readonly #others = new Set<string>();
-  /** Those that were asked a moment ago, by the ends of their asks. */
-  readonly #resting = new Set<string>();
-  readonly #places = [this.#spare, this.#needed, this.#others, this.#resting];
+  /** Those without one, unless they are being asked. */
+  readonly #turns: Turns;
   readonly #clock: Clock;
-  readonly #askEveryMs: number;
-  /** Runs while there is anybody to ask. */
-  #turns: NodeJS.Timeout | undefined;
   #open = 0;
 
   constructor(options: AgentsOptions) {
     this.#options = options;
     this.#streams = options.streams ?? STREAMS;
     this.#clock = options.clock ?? systemClock;
-    this.#askEveryMs = 1000 / (options.asksPerSecond ?? ASKS_PER_SECOND);
+    this.#turns = new Turns({
+      clock: this.#clock,
+      perSecond: options.asksPerSecond ?? ASKS_PER_SECOND,
+      ask: (uid) => {
+        const known = this.#known.get(uid);
+        if (known) void this.#ask(uid, known);
+      },
+    });
   }
 
   /**
@@ -97,7 +97,8 @@ export class Agents implements Disposable, Loads {
     const known = this.#known.get(uid);
     if (!known) return;
     this.#known.delete(uid);
-    for (const each of this.#places) each.delete(uid);
+    this.#spare.delete(uid);
+    this.#turns.remove(uid);
     if (known.stream) this.#closeStream(known);
     known.asking?.abort();
     known.heard[Symbol.dispose]();
@@ -131,7 +132,7 @@ export class Agents implements Disposable, Loads {
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#turns);
+    this.#turns[Symbol.dispose]();
     for (const uid of [...this.#known.keys()]) this.forget(uid);
   }
 
@@ -161,7 +162,7 @@ export class Agents implements Disposable, Loads {
 
   /** Older than this is no answer where each is asked in turn: a turn of the needed takes half of what is added. */
   #oldMs(): number {
-    return OLD_MS + 2 * this.#needed.size * this.#askEveryMs;
+    return OLD_MS + 2 * this.#turns.roundMs;
   }
 
   /** Whether what is known of one without a stream is too old to choose by. */
@@ -212,47 +213,16 @@ export class Agents implements Disposable, Loads {
 
   /** Puts it where agents of its kind are found. */
   #sort(uid: string, known: Known): void {
-    const place = this.#placeOf(known);
-    for (const each of this.#places) if (each !== place) each.delete(uid);
-    place?.add(uid);
-    if (known.stream) return;
-    this.#turns ??= setInterval(() => this.#askNext(), this.#askEveryMs);
-  }
-
-  #placeOf({ stream, isNeeded, asking, askedAt }: Known): Set<string> | undefined {
-    if (stream) return isNeeded ? undefined : this.#spare;
-    if (asking) return undefined;
-    if (this.#clock.now() - askedAt < ASKED_AGAIN_MS) return this.#resting;
-    return isNeeded ? this.#needed : this.#others;
-  }
-
-  #askNext(): void {
-    this.#wake();
-    const [uid] = this.#needed.size > 0 ? this.#needed : this.#others;
-    const known = uid === undefined ? undefined : this.#known.get(uid);
-    if (uid !== undefined && known) {
-      void this.#ask(uid, known);
-    } else if (this.#resting.size === 0) {
-      clearInterval(this.#turns);
-      this.#turns = undefined;
-    }
-  }
-
-  /** Those that have rested wait from now on. */
-  #wake(): void {
-    for (const uid of this.#resting) {
-      const known = this.#known.get(uid);
-      if (known && this.#placeOf(known) === this.#resting) return;
-      this.#resting.delete(uid);
-      if (known) this.#placeOf(known)?.add(uid);
-    }
+    if (known.stream && !known.isNeeded) this.#spare.add(uid);
+    else this.#spare.delete(uid);
+    if (known.stream || known.asking) this.#turns.remove(uid);
+    else this.#turns.put(uid, known);
   }
 
   async #ask(uid: string, known: Known): Promise<void> {
     const { heard } = known;
     const asking = new AbortController();
     known.asking = asking;
-    this.#sort(uid, known);
     let said: AgentLinkMessage | undefined;
     try {
       said = await askAgent(heard.endpoint, this.#options.tls, asking.signal);

@@ -16,7 +16,7 @@ const KEPT_WARNING = 128 * 1024;
 type FinishedFrame = Extract<FromWorkerFrame, { type: 'finished' }>;
 
 /** What an `input_reply` says: a line, or the end, or a line with which it ends. */
-interface InputAnswer {
+export interface InputAnswer {
   readonly value?: string;
   readonly eof?: true;
 }

@@ -11,6 +11,7 @@ import { deathReason, describeExit, type ExitStatus } from '../worker/exit.ts';
 import type { Worker } from '../worker/worker.ts';
 import { EventLog } from './event-log.ts';
 import { Executions } from './executions.ts';
+import type { ExecutionsHost } from './executions-options.ts';
 import { Recovery } from './recovery.ts';
 import { sessionGone } from './session-gone.ts';
 import { cgroupLimits } from './session-limits.ts';
@@ -167,7 +168,7 @@ export class Session {
     this.#lastActivityAt = new Date();
   }
 
-  #host(): ConstructorParameters<typeof Executions>[1] {
+  #host(): ExecutionsHost {
     const session = this;
     return {
       log: this.log,

@@ -69,8 +69,8 @@ def fingerprints(variables: Mapping[str, object], like: Prints | None = None) ->
         number = id(kind)
         if (
             number in NUMBERS
-            or (kind is int and -SMALL < value < SMALL)  # type: ignore[operator]
-            or (number in TEXTS and len(value) <= TEXT)  # type: ignore[arg-type]
+            or (type(value) is int and -SMALL < value < SMALL)
+            or ((type(value) is str or type(value) is bytes) and len(value) <= TEXT)
         ):
             # Itself, and no tuple round it: of many variables those alone would cost a garbage collection.
             marks[name] = value

@@ -17,12 +17,13 @@ from . import EX_SOFTWARE
 from .changes import Prints, changes, fingerprints
 from .compiler import CO_COROUTINE, Cell, Compiler
 from .display import Display
-from .frames import FrameTooLarge, Message
+from .frames import Message
 from .input import Input
 from .interrupts import Interrupts
 from .namespace import Namespace
 from .output import Output
-from .shortening import empty, shorten
+from .script_end import end_as_script
+from .shortening import send_what_fits
 from .tracebacks import describe, name_of, remember
 
 # Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
@@ -222,7 +223,7 @@ class Executor:
         )
         for message in messages:
             message["pipes"] = pipes
-        self._send_all(messages)
+        send_what_fits(self._send, messages, lambda: self._set_running(None))
         if status == "interrupted":
             # A thread may have asked between the first look and `finished`.
             self.inputs.cancel(execution.id)
@@ -307,40 +308,7 @@ class Executor:
             kind = name or name_of(type(error))
             return {"name": kind, "message": "", "traceback": [f"{kind}\n"]}
 
-    def _send_all(self, messages: list[Message]) -> None:
-        try:
-            self._send(*messages, settle=lambda: self._set_running(None))
-            return
-        except (FrameTooLarge, MemoryError) as error:
-            note: Message = {
-                "type": "warning",
-                "execution": messages[-1]["execution"],
-                "code": "OUTPUT_TRUNCATED",
-                "message": str(error) or "there is no memory to send it all",
-            }
-        try:
-            for message in messages:
-                shorten(message)
-            self._send(note, *messages)
-        except (FrameTooLarge, MemoryError):
-            # No value of the user's is worth the session.
-            for message in messages:
-                empty(message)
-            self._send(note, *messages)
-
     def leave_fork(self, error: BaseException | None = None) -> None:
         """Where user code forked and its child came back to us: it ends here, as it would at the end of a script."""
-        if _getpid() == self._pid:
-            return
-        code = 0
-        if isinstance(error, SystemExit):
-            code = error.code if isinstance(error.code, int) else int(error.code is not None)
-        elif error is not None:
-            code = 1
-        # The streams may be anything by now.
-        with contextlib.suppress(Exception):
-            if error is not None and not isinstance(error, SystemExit):
-                sys.stderr.write("".join(describe(error)["traceback"]))
-            for stream in (sys.stdout, sys.stderr):
-                stream.flush()
-        _exit(code & 0xFF)
+        if _getpid() != self._pid:
+            end_as_script(error)

@@ -94,15 +94,14 @@ def encode(message: Message, codec: str) -> bytes:
     return HEADER.pack(len(body)) + body
 
 
-def _count(message: object) -> int:
+def _count(message: Message) -> int:
     """The values in a message, keys and containers included."""
     values = 1
-    containers = [message]
+    containers: list[dict[Any, Any] | list[Any] | tuple[Any, ...]] = [message]
     while containers:
         container = containers.pop()
-        items = container.values() if isinstance(container, dict) else container
-        assert isinstance(items, Iterable)
-        values += len(container) * (2 if isinstance(container, dict) else 1)  # type: ignore[arg-type]
+        items: Iterable[Any] = container.values() if isinstance(container, dict) else container
+        values += len(container) * (2 if isinstance(container, dict) else 1)
         containers.extend(item for item in items if isinstance(item, dict | list | tuple))
     return values
 

@@ -41,9 +41,9 @@ Kinds = Collection[str] | None
 def safe_repr(value: object) -> str:
     """repr(value); where that raises, a text that names the error, whose traceback goes to stderr."""
     kind = type(value)
-    if kind in (str, bytes, bytearray) and len(value) > TEXT_CHARACTERS:  # type: ignore[arg-type]
+    if (type(value) is str or type(value) is bytes or type(value) is bytearray) and len(value) > TEXT_CHARACTERS:
         # The whole one would take its memory once more, to be cut then.
-        value = value[: TEXT_CHARACTERS + 1]  # type: ignore[index]
+        value = value[: TEXT_CHARACTERS + 1]
     try:
         return repr(value)
     except Exception as error:

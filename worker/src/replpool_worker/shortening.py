@@ -4,7 +4,7 @@ Bounds are in bytes of UTF-8, and leave room for JSON, which writes a control ch
 tenth of a frame at most.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .frames import FrameTooLarge, Message, encode
@@ -16,6 +16,32 @@ KINDS = 100
 NAME = 1000
 NAMES = 10_000
 LINES = 50
+
+
+def send_what_fits(send: Callable[..., None], messages: list[Message], settle: Callable[[], None]) -> None:
+    """Send the messages that end an execution: whole, else shortened, else empty; where not whole, with a warning.
+
+    `send` is a Connection's: it calls `settle()` once, before it finds out that a message does not fit.
+    """
+    try:
+        send(*messages, settle=settle)
+        return
+    except (FrameTooLarge, MemoryError) as error:
+        note: Message = {
+            "type": "warning",
+            "execution": messages[-1]["execution"],
+            "code": "OUTPUT_TRUNCATED",
+            "message": str(error) or "there is no memory to send it all",
+        }
+    try:
+        for message in messages:
+            shorten(message)
+        send(note, *messages)
+    except (FrameTooLarge, MemoryError):
+        # No value of the user's is worth the session.
+        for message in messages:
+            empty(message)
+        send(note, *messages)
 
 
 def shorten(message: Message) -> None:

@@ -6,13 +6,14 @@ Whether a class really is the library's whose name it has does not matter then: 
 import contextlib
 import types
 from collections import deque
+from collections.abc import Sized
 from typing import Any, cast
 
 _FLAGS = type.__dict__["__flags__"]
 _MRO = type.__dict__["__mro__"]
 _DICT = type.__dict__["__dict__"]
 _MODULE = type.__dict__["__module__"]
-SIZED: tuple[type, ...] = (str, bytes, list, dict, tuple, set, frozenset, bytearray, range, deque)
+SIZED: tuple[type[Sized], ...] = (str, bytes, list, dict, tuple, set, frozenset, bytearray, range, deque)
 # Attributes of C: getters (of Cython and of properties in C) and slots. A property of Python's is another type.
 DESCRIPTORS = (types.GetSetDescriptorType, types.MemberDescriptorType)
 HEAP_TYPE = 1 << 9
@@ -95,5 +96,5 @@ def length(value: object) -> int | None:
         if issubclass(type(value), kind):
             # That of a range may be no index.
             with contextlib.suppress(OverflowError):
-                return cast(int, kind.__len__(value))  # type: ignore[attr-defined]
+                return kind.__len__(cast(Sized, value))
     return None

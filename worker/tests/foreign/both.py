@@ -4,6 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from foreign.compare import Known, differing, endless, listed, unexplained
 from foreign.known_differences import KNOWN
 from foreign.plain import run_plain
@@ -55,3 +57,11 @@ def assert_same(service: Service, module: str, call: str, folder: Path, known: t
     lines = unexplained(module, plain["outcomes"], inside["outcomes"], known)
     texts = [text[-3000:] for test, text in inside["texts"].items() if any(line.startswith(test) for line in lines)]
     assert not lines, "\n".join([*lines, *texts])
+
+
+def assert_same_where_shipped(service: Service, module: str, call: str, folder: Path, without: str) -> None:
+    """`assert_same`; skipped where the interpreter does not have the module, saying that `without` does not ship it."""
+    why = missing(service, module)
+    if why is not None:
+        pytest.skip(f"{module}: {without} does not ship it: {why}")
+    assert_same(service, module, call, folder)

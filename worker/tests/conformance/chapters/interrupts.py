@@ -1,6 +1,5 @@
 """An interrupt ends what it names, wherever that stands, and nothing else."""
 
-import time
 from functools import partial
 
 from agent import Worker
@@ -30,18 +29,7 @@ ENDED = {
 
 def _ends(code: str, worker: Worker) -> None:
     worker.run("kept = 5")
-    execution = worker.start(code)
-    sent = False
-
-    def interrupt(_: object) -> None:
-        nonlocal sent
-        if not sent:
-            sent = True
-            # Into the midst of it where the machine is quick; right at any other time.
-            time.sleep(0.05)
-            worker.send("interrupt", execution=execution)
-
-    run = worker.finish(execution, interrupt)
+    run = worker.run_interrupted(code)
     assert (run.status, run.error["name"]) == ("interrupted", "KeyboardInterrupt")
     assert worker.run("kept").text == "5"
 
