@@ -48,15 +48,18 @@ class Listener {
 }
 
 /** The stream of an agent without sessions, which one who routes and one who only counts listen to. */
-async function listened(hears: (link: LinkStream, routes: Listener, counts: Listener) => Promise<void>): Promise<void> {
+async function listened(
+  hears: (link: LinkStream, routes: Listener, counts: Listener, sessions: Sessions) => Promise<void>,
+): Promise<void> {
   const sessions = sessionsOfNobody();
   const link = new LinkStream(config, sessions, { isolation, acquired, failures: () => [] });
   const server = express().use(link.routes()).listen(0, '127.0.0.1');
   try {
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    await hears(link, await Listener.open(port, ''), await Listener.open(port, '?sessions=false'));
+    await hears(link, await Listener.open(port, ''), await Listener.open(port, '?sessions=false'), sessions);
   } finally {
+    mock.restoreAll();
     mock.timers.reset();
     link[Symbol.dispose]();
     server.closeAllConnections();
@@ -80,6 +83,26 @@ describe('the stream of an agent', () => {
       await heard(1000, [10, 2]);
       link.readinessChanged();
       while (counts.told < 3) await new Promise((done) => setImmediate(done));
+    }));
+
+  it('tells who only counts at once that it begins to serve, whenever it told something else', () =>
+    listened(async (link, _routes, counts, sessions) => {
+      mock.timers.enable({ apis: ['setTimeout'] });
+      const nobody = sessions.capacity();
+      const becomes = async (active: number, busy: number, told: number) => {
+        mock.method(sessions, 'capacity', () => ({ ...nobody, active, busy }));
+        link.capacityChanged();
+        while (counts.told < told) await new Promise((done) => setImmediate(done));
+        assert.equal(counts.told, told);
+      };
+      await becomes(1, 0, 1);
+      await becomes(1, 1, 2);
+      await becomes(2, 1, 2);
+      // What it ceases to do waits for its time.
+      await becomes(2, 0, 2);
+      mock.timers.tick(1000);
+      while (counts.told < 3) await new Promise((done) => setImmediate(done));
+      await becomes(2, 2, 4);
     }));
 
   it('beats every second for who routes, and every five for who only counts', () => {

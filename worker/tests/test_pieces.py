@@ -44,11 +44,14 @@ MODULES = [
 ]
 
 
+def constant(value: object) -> str:
+    """What a constant is. Two sets that are equal may have their elements in another order, by the seed of hashes."""
+    return f"frozenset {sorted(map(repr, value))}" if isinstance(value, frozenset) else repr(value)
+
+
 def shape(code: types.CodeType) -> list[object]:
     """What a code does, but for instructions: a call on a name that the same code imports has others, as cheap ones."""
-    nested = [
-        shape(constant) if isinstance(constant, types.CodeType) else repr(constant) for constant in code.co_consts
-    ]
+    nested = [shape(one) if isinstance(one, types.CodeType) else constant(one) for one in code.co_consts]
     names = (code.co_name, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
     return [names, code.co_firstlineno, code.co_flags, lines([code]), nested]
 

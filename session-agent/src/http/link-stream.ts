@@ -1,5 +1,6 @@
 import {
   type Acquired,
+  type AgentCapacity,
   type AgentConfig,
   type AgentIsolation,
   type AgentLinkMessage,
@@ -21,7 +22,10 @@ const BEATS_OF_COUNTERS = 5;
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 /** Busy sessions change state thousands of times a second; routers hear of it at most so often. */
 const COALESCE_MS = 50;
-/** Who only counts hears of a change as soon, for it chooses by it which pod goes; but, of thousands of agents, not again within this time. */
+/**
+ * Who only counts hears of a change as soon, for it chooses by it which pod goes; but, of thousands of agents, not again within this time,
+ * unless the agent begins to serve: it would be chosen for what it was.
+ */
 const COUNTERS_EVERY_MS = 1000;
 
 /** What is told of an agent beside its sessions. */
@@ -44,6 +48,8 @@ export class LinkStream implements Disposable {
   #flush: NodeJS.Timeout | undefined;
   #flushCounters: NodeJS.Timeout | undefined;
   #countersToldAt = -Infinity;
+  /** What who only counts holds it for. */
+  #counted: Pick<AgentCapacity, 'active' | 'busy'> = { active: 0, busy: 0 };
 
   constructor(config: AgentConfig, sessions: Sessions, facts: LinkFacts) {
     this.#config = config;
@@ -62,6 +68,7 @@ export class LinkStream implements Disposable {
       const { effective, cgroups, missing } = this.#facts.isolation;
       const isolation = { effective, cgroups, missing };
       response.write(line({ type: 'snapshot', pod, pool, ...this.#readiness(), isolation, sessions }));
+      if (!withSessions) this.#counted = this.#sessions.capacity();
       this.#listeners.set(response, { sessions: withSessions });
       response.on('close', () => this.#listeners.delete(response));
     });
@@ -115,15 +122,27 @@ export class LinkStream implements Disposable {
       this.#dirty.clear();
       this.#send({ type: 'capacity', ...this.#readiness() });
     }, COALESCE_MS);
+    if (this.#beginsToServe) {
+      this.#tellCounters();
+      return;
+    }
     const nextAt = this.#countersToldAt + COUNTERS_EVERY_MS;
-    this.#flushCounters ??= setTimeout(
-      () => {
-        this.#flushCounters = undefined;
-        this.#countersToldAt = performance.now();
-        this.#send({ type: 'capacity', ...this.#readiness() }, 'counters');
-      },
-      Math.max(COALESCE_MS, nextAt - performance.now()),
-    );
+    this.#flushCounters ??= setTimeout(() => this.#tellCounters(), Math.max(COALESCE_MS, nextAt - performance.now()));
+  }
+
+  get #beginsToServe(): boolean {
+    const { active, busy } = this.#counted;
+    if (active > 0 && busy > 0) return false;
+    const now = this.#sessions.capacity();
+    return (active === 0 && now.active > 0) || (busy === 0 && now.busy > 0);
+  }
+
+  #tellCounters(): void {
+    clearTimeout(this.#flushCounters);
+    this.#flushCounters = undefined;
+    this.#countersToldAt = performance.now();
+    this.#counted = this.#sessions.capacity();
+    this.#send({ type: 'capacity', ...this.#readiness() }, 'counters');
   }
 
   #readiness() {
