@@ -7,6 +7,7 @@ function errorText(error: ExecutionError): string {
     const lines = error.traceback.length > 0 ? error.traceback : [`${error.name}: ${error.message}`];
     return lines.map((line) => (line.endsWith('\n') ? line : `${line}\n`)).join('');
   }
+  if (!('reason' in error)) return `replpool: the code was not run (${error.code}): ${error.message}\n  ${error.how}\n`;
   return `replpool: the worker died (${error.reason}): ${error.message}\n  ${error.how}\n`;
 }
 

@@ -139,6 +139,17 @@ describe('the limits of sessions in a pod', function () {
       assert.equal((await only()).container?.restarts, 0);
     });
 
+    it('take the code that ran out of memory, and leave the twin to which its transaction goes back', async () => {
+      const { id, stateEpoch } = await sessionOf(pool, { memory: '128Mi' });
+      await client.run(id, 'data = [1]');
+      const code = "data.append(2); more = b'x' * (512 << 20)";
+      const { status, error, transaction } = await client.run(id, code, 'rolled', { policy: 'rollback_on_failure' });
+      assert.deepEqual([status, transaction?.outcome, transaction?.snapshot], ['killed', 'rolled_back', 'fork']);
+      assert.ok(error && 'reason' in error && error.reason === 'oom', JSON.stringify(error));
+      assert.equal(shownBy(await client.run(id, 'data')), '[1]');
+      assert.equal((await client.get(id)).stateEpoch, stateEpoch);
+    });
+
     it('end a fork bomb at its count of processes, which the session survives', async () => {
       const { id } = await sessionOf(pool, { processes: 32 });
       const { error } = await client.run(id, FORK_BOMB);

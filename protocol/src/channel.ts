@@ -4,6 +4,7 @@ import { eventSchema } from './events.ts';
 import { executeRequestSchema } from './execution.ts';
 import { count, executionId, requestId, sessionId } from './names.ts';
 import { sessionState } from './session.ts';
+import { endTransactionSchema } from './transaction.ts';
 
 /** The subprotocols of the channel, in no order: the client's offer has it. */
 export const CHANNEL_MSGPACK = 'replpool.v1.msgpack';
@@ -50,6 +51,10 @@ export const channelInterruptSchema = z.strictObject({
 });
 export const channelCompleteSchema = z.strictObject({ type: z.literal('complete'), ...question });
 export const channelInspectSchema = z.strictObject({ type: z.literal('inspect'), ...question });
+/** Answered by `reply` with the transaction, or by `problem`. */
+const ending = { request: requestId, ...endTransactionSchema.shape };
+export const channelCommitSchema = z.strictObject({ type: z.literal('commit'), ...ending });
+export const channelRollbackSchema = z.strictObject({ type: z.literal('rollback'), ...ending });
 export const channelAckSchema = z.strictObject({ type: z.literal('ack'), seq: count });
 export const channelPingSchema = z.strictObject({ type: z.literal('ping') });
 
@@ -60,6 +65,8 @@ export const clientMessageSchema = z.discriminatedUnion('type', [
   channelInterruptSchema,
   channelCompleteSchema,
   channelInspectSchema,
+  channelCommitSchema,
+  channelRollbackSchema,
   channelAckSchema,
   channelPingSchema,
 ]);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { count, executionId, sessionId, timestamp } from './names.ts';
+import { transactionRequestSchema, transactionSchema } from './transaction.ts';
 import { variableChangesSchema } from './variables.ts';
 import { warningSchema } from './warnings.ts';
 
@@ -46,7 +47,15 @@ export const workerDiedSchema = z.strictObject({
 });
 export type WorkerDied = z.infer<typeof workerDiedSchema>;
 
-export const executionErrorSchema = z.union([userErrorSchema, workerDiedSchema]);
+/** Code that was not run, for its transaction could not begin when its turn came. */
+export const notRunSchema = z.strictObject({
+  code: z.enum(['FORK_UNSAFE', 'TRANSACTION_OPEN', 'WORKER_FAILED']).describe('Of the registry of errors.'),
+  message: z.string(),
+  how: z.string(),
+});
+export type NotRun = z.infer<typeof notRunSchema>;
+
+export const executionErrorSchema = z.union([userErrorSchema, workerDiedSchema, notRunSchema]);
 export type ExecutionError = z.infer<typeof executionErrorSchema>;
 
 export const usageSchema = z.strictObject({
@@ -64,6 +73,9 @@ export const executeRequestSchema = z.strictObject({
   code: z.string(),
   id: executionId.optional().describe('The same id with the same body never runs twice.'),
   timeoutSeconds: z.int().min(1).max(86_400).optional().describe('Default: the limit executionSeconds.'),
+  transaction: transactionRequestSchema
+    .optional()
+    .describe('Default: `commit_always`; in an open `explicit` transaction that.'),
   stdin: z.string().optional().describe('Answers input(), and is then at its end.'),
   silent: z.boolean().optional().describe('No result, no execution count.'),
   stateEpoch: z.int().min(1).optional().describe('Refused with EPOCH_CHANGED where the session has another.'),
@@ -83,6 +95,7 @@ export const executionSchema = z.strictObject({
     .array(mimeBundleSchema)
     .describe('What it shows at its end: updated and cleared displays as they are then; the events have each.'),
   error: executionErrorSchema.optional(),
+  transaction: transactionSchema.optional().describe('Absent where none was asked for.'),
   warnings: z.array(warningSchema),
   variables: variableChangesSchema,
   usage: usageSchema,

@@ -3,6 +3,7 @@ import { errorCodes } from './error-registry.ts';
 import { userErrorSchema } from './execution.ts';
 import { jsonSafe } from './json-safe.ts';
 import { count, executionId, requestId } from './names.ts';
+import { snapshotKind } from './transaction.ts';
 import { variableChangesSchema } from './variables.ts';
 import { warningCode } from './warnings.ts';
 
@@ -24,7 +25,7 @@ const recordFromUser = z.record(z.string(), fromUser);
 const mime = { data: recordFromUser, metadata: recordFromUser };
 const inExecution = { execution: executionId, pipes };
 const perhapsInExecution = { execution: executionId.optional(), pipes };
-const question = { request: requestId, code: z.string(), cursor: count };
+const question = { request: requestId, code: z.string(), cursor: count, snapshot: z.string().optional() };
 
 function frame<T extends string, S extends z.core.$ZodLooseShape>(type: T, shape: S) {
   return z.strictObject({ type: z.literal(type), ...numbered, ...shape });
@@ -52,7 +53,8 @@ export const toLauncherSchema = z.discriminatedUnion('type', [
   }),
   frame('wake', { worker: z.string(), pid }),
   frame('stacks', { worker: z.string(), pid }),
-  frame('kill', { worker: z.string(), pid }),
+  frame('kill', { worker: z.string(), pid, spare: z.array(pid).optional() }),
+  frame('adopt', { worker: z.string(), pid, of: z.string() }),
   shutdown,
 ]);
 export type ToLauncherFrame = z.infer<typeof toLauncherSchema>;
@@ -92,7 +94,19 @@ export const toWorkerSchema = z.discriminatedUnion('type', [
   frame('interrupt', { execution: executionId }),
   frame('complete', question),
   frame('inspect', question),
-  frame('variables', { request: requestId, name: z.string().optional() }),
+  frame('variables', { request: requestId, name: z.string().optional(), snapshot: z.string().optional() }),
+  frame('snapshot', {
+    request: requestId,
+    snapshot: z.string(),
+    kinds: z.array(snapshotKind).min(1),
+    socket: z.string(),
+    token: z.string(),
+    maxBytes: count,
+  }),
+  frame('discard', { snapshot: z.string() }),
+  frame('rollback', { request: requestId, snapshot: z.string() }),
+  frame('handles', { request: requestId }),
+  frame('resume', {}),
   heartbeat,
   shutdown,
 ]);
@@ -100,6 +114,22 @@ export type ToWorkerFrame = z.infer<typeof toWorkerSchema>;
 
 const display = { ...perhapsInExecution, ...mime, transient: recordFromUser.optional() };
 const stdio = { execution: executionId.optional(), data: bytesSchema };
+
+/** The `value` that answers `snapshot`. */
+export const snapshotTakenSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('fork'), pid, costMs: z.number().min(0) }),
+  z.strictObject({
+    kind: z.literal('copy'),
+    costMs: z.number().min(0),
+    bytes: count,
+    notCopied: z.array(z.strictObject({ name: z.string(), why: z.string() })),
+    reason: z.string().optional(),
+  }),
+]);
+export type SnapshotTaken = z.infer<typeof snapshotTakenSchema>;
+
+/** The `value` that answers `handles`. */
+export const handlesSchema = z.strictObject({ items: z.array(z.string()) });
 
 /** Worker → agent. */
 export const fromWorkerSchema = z.discriminatedUnion('type', [

@@ -8,6 +8,7 @@ import {
   executionSchema,
   inputRequestSchema,
   mimeBundleSchema,
+  notRunSchema,
   usageSchema,
   userErrorSchema,
   workerDiedSchema,
@@ -20,6 +21,7 @@ import { limitsPatchSchema, limitsSchema } from './limits.ts';
 import { poolListSchema, poolSchema } from './pools.ts';
 import { runRequestSchema } from './run.ts';
 import { createSessionSchema, patchSessionSchema, sessionListSchema, sessionSchema } from './session.ts';
+import { endTransactionSchema, transactionRequestSchema, transactionSchema } from './transaction.ts';
 import { variableChangesSchema, variableDetailSchema, variableListSchema, variableSchema } from './variables.ts';
 import { warningSchema } from './warnings.ts';
 
@@ -40,6 +42,10 @@ export const components = {
   ExecutionError: executionErrorSchema,
   UserError: userErrorSchema,
   WorkerDied: workerDiedSchema,
+  NotRun: notRunSchema,
+  Transaction: transactionSchema,
+  TransactionRequest: transactionRequestSchema,
+  EndTransaction: endTransactionSchema,
   MimeBundle: mimeBundleSchema,
   Warning: warningSchema,
   InputRequest: inputRequestSchema,

@@ -7,6 +7,7 @@ export const warnings = {
   INTERRUPT_KILLED: 'Its worker is killed therefore, and the session recovers.',
   OUTCOME_EXPIRED: 'The outcome is no longer kept; the status is that of the run.',
   OUTPUT_TRUNCATED: 'Something was too large and is left out.',
+  SNAPSHOT_LOST: 'The snapshot of the transaction is gone: what it changes can no longer be rolled back.',
   WORKER_PROTOCOL: 'The worker broke the protocol and is killed.',
 } as const;
 

@@ -46,7 +46,12 @@ describe('a request that is refused', () => {
   const cases: [string, z.ZodType, unknown, string][] = [
     ['an unknown field', createSessionSchema, { keepSnapshots: 1 }, 'keepSnapshots'],
     ['a field of a later feature', createSessionSchema, { restoreFrom: 'x' }, 'restoreFrom'],
-    ['a transaction', executeRequestSchema, { code: '1', transaction: { policy: 'explicit' } }, 'transaction'],
+    [
+      'a policy that there is not',
+      executeRequestSchema,
+      { code: '1', transaction: { policy: 'maybe' } },
+      'transaction.policy',
+    ],
     ['a nested field', createSessionSchema, { limits: { memory: 'much' } }, 'limits.memory'],
     ['a nested unknown field', createSessionSchema, { limits: { ram: '1Gi' } }, 'limits.ram'],
     ['an id that is no UUID', createSessionSchema, { id: 'mine' }, 'id'],

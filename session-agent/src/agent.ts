@@ -92,6 +92,7 @@ export async function startAgent(config: AgentConfig, log: Logger, events: Agent
       metrics.executed(status, durationMs === undefined ? undefined : durationMs / 1000),
     output: (bytes) => metrics.output(bytes),
     limitHit: (limit) => metrics.limitHit(limit),
+    rolledBack: (snapshot) => metrics.rolledBack(snapshot),
     failed: (what, err) => log.error({ err }, what),
   });
   const recent = new RecentAcquisitions();

@@ -16,6 +16,7 @@ export class AgentMetrics {
   readonly #output: Counter;
   readonly #lost: Counter;
   readonly #limits: Counter;
+  readonly #rollbacks: Counter;
 
   constructor(config: AgentConfig, states: () => Iterable<string>) {
     this.#pool = config.pool;
@@ -34,6 +35,7 @@ export class AgentMetrics {
     this.#output = new Counter(of(metrics.outputBytesTotal));
     this.#lost = new Counter(of(metrics.sessionsLostTotal));
     this.#limits = new Counter(of(metrics.limitHitsTotal));
+    this.#rollbacks = new Counter(of(metrics.rollbacksTotal));
     // There from the start: a rate of nothing is 0, not absent.
     for (const counter of [this.#hits, this.#misses]) counter.inc({ pool: this.#pool }, 0);
     const gauge: Gauge = new Gauge({
@@ -66,6 +68,10 @@ export class AgentMetrics {
 
   lost(reason: string): void {
     this.#lost.inc({ pool: this.#pool, reason });
+  }
+
+  rolledBack(snapshot: string): void {
+    this.#rollbacks.inc({ pool: this.#pool, snapshot });
   }
 
   limitHit(limit: string): void {

@@ -8,6 +8,7 @@ import {
   type Isolation,
   ReplPoolError,
   type SessionGoneReason,
+  type SnapshotKind,
 } from '@replpool/protocol';
 import type { Zygote } from './pool/zygote.ts';
 import { removeTree } from './session/remove-tree.ts';
@@ -33,6 +34,7 @@ export interface SessionsObserver {
   executed(outcome: Execution): void;
   output(bytes: number): void;
   limitHit(limit: string): void;
+  rolledBack(snapshot: SnapshotKind): void;
   failed(what: string, error: unknown): void;
 }
 
@@ -243,6 +245,7 @@ export class Sessions {
       executed: (outcome) => this.#observer.executed(outcome),
       output: (bytes) => this.#observer.output(bytes),
       limitHit: (limit) => this.#observer.limitHit(limit),
+      rolledBack: (snapshot) => this.#observer.rolledBack(snapshot),
       failed: (what, error) => this.#observer.failed(what, error),
     };
   }

@@ -99,6 +99,42 @@ describe('sessions in cgroups of a container that was delegated', function () {
     assert.match(metrics, /replpool_limit_hits_total\{pool="default",limit="memory"\} 1/);
   });
 
+  it('go back to before a transaction that ran out of memory, again and again, and keep their limits', async () => {
+    const { id, stateEpoch } = await agent.session({ limits: { memory: '128Mi', processes: 24 } });
+    await agent.run(id, 'data = [1]');
+    const transaction = { policy: 'rollback_on_failure' };
+    for (let n = 0; n < 3; n += 1) {
+      const {
+        status,
+        error,
+        transaction: told,
+      } = await agent.run(id, "data.append(2); more = b'x' * (512 << 20)", {
+        transaction,
+      });
+      assert.deepEqual([status, told?.outcome, told?.snapshot], ['killed', 'rolled_back', 'fork']);
+      assert.ok(error && 'reason' in error && error.reason === 'oom', JSON.stringify(error));
+      assert.equal((await agent.run(id, 'data')).result?.data['text/plain'], '[1]');
+    }
+    const { error } = await agent.run(id, 'import os; os.kill(os.getpid(), 9)', { transaction });
+    assert.ok(error && 'reason' in error && error.reason === 'signal', JSON.stringify(error));
+    assert.equal((await agent.run(id, 'data')).result?.data['text/plain'], '[1]');
+    assert.equal(pod.names.length, 1);
+    assert.equal(pod.read('pids', 'pids.max').trim(), '24');
+    const session = (await (await agent.fetch(`/v1/sessions/${id}`)).json()) as Session;
+    assert.deepEqual([session.stateEpoch, session.state], [stateEpoch, 'idle']);
+    assert.ok((session.usage.memoryBytes ?? 0) < 128 << 20);
+  });
+
+  it('end with a rollback what its code left behind, wherever that hides', async () => {
+    const { id } = await agent.session();
+    const told = DAEMON.replace('int(os.read(reader, 32))', 'print(int(os.read(reader, 32)))');
+    const { stdout } = await agent.run(id, `${told}1/0`, { transaction: { policy: 'rollback_on_failure' } });
+    const pid = Number(/\d+/.exec(stdout)?.[0]);
+    assert.ok(pid > 1, stdout);
+    assert.ok(!isAlive(pid));
+    assert.equal((await agent.run(id, '1 + 1')).result?.data['text/plain'], '2');
+  });
+
   it('that kill themselves are not named oom', async () => {
     const { id } = await agent.session();
     const { error } = await agent.run(id, 'import os, signal; os.kill(os.getpid(), signal.SIGKILL)');

@@ -51,7 +51,7 @@ describe('an agent under failures', function () {
   const dieTimes = async (times: number) => {
     for (let n = 0; n < times; n += 1) {
       const { error } = await agent.run(session.id, 'import os, signal; os.kill(os.getpid(), signal.SIGKILL)');
-      assert.ok(error && 'code' in error && error.reason === 'signal');
+      assert.ok(error && 'reason' in error && error.reason === 'signal');
     }
   };
 

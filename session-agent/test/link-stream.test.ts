@@ -20,7 +20,13 @@ const acquired = () => ({ hits: 0, misses: 0, counts: [] });
 function sessionsOfNobody(): Sessions {
   const nothing = () => undefined;
   const observer = { created: nothing, changed: nothing, draining: nothing, gone: nothing, executed: nothing };
-  return new Sessions(config, isolation, [], { ...observer, output: nothing, limitHit: nothing, failed: nothing });
+  return new Sessions(config, isolation, [], {
+    ...observer,
+    output: nothing,
+    limitHit: nothing,
+    rolledBack: nothing,
+    failed: nothing,
+  });
 }
 
 /** Who listens to a stream, and how many heartbeats came. */

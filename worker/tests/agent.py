@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -135,10 +135,21 @@ class Launcher(Peer):
         made.expect("ready")
         return made
 
-    def kill(self, worker: "Worker") -> None:
+    def kill(self, worker: "Worker", **fields: Any) -> None:
         """Kill a worker with all that is its own, and wait until nothing is left."""
-        self.send("kill", worker=worker.id, pid=worker.pid)
+        self.send("kill", worker=worker.id, pid=worker.pid, **fields)
         self.expect("killed", worker=worker.id)
+
+    def resume(self, worker: "Worker", twin: "Worker") -> "Worker":
+        """End the worker and have its twin take its place, as an agent does."""
+        self.send("adopt", worker=twin.id, pid=twin.pid, of=worker.id)
+        self.kill(worker, spare=[twin.pid])
+        os.close(worker.fds[0])
+        twin.pipes, worker.pipes = worker.pipes, []
+        twin.count = worker.count
+        twin.send("resume")
+        twin.expect("ready")
+        return twin
 
     def close(self) -> int:
         """Close our end. Returns the launcher's exit code when it has ended."""
@@ -199,6 +210,9 @@ class Worker(Peer):
         self.pid = pid
         self.hello: Message = {}
         self.count = 0
+        self.snapshots = 0
+        # Of a twin: what the snapshot cost, in ms.
+        self.cost = 0.0
 
     def start(self, code: str, **fields: Any) -> str:
         """Send an execute. Returns its id."""
@@ -268,6 +282,36 @@ class Worker(Peer):
             message = self.receive()
             if message["type"] in ("reply", "problem"):
                 return message
+
+    def snapshot(self, kinds: Sequence[str] = ("fork",), path: str = "", **fields: Any) -> Message:
+        """Ask for a snapshot `s1`, `s2` and so on, and take the answer."""
+        self.snapshots += 1
+        snapshot = fields.pop("snapshot", f"{self.id}.{self.snapshots}")
+        asked = {
+            "snapshot": snapshot,
+            "kinds": list(kinds),
+            "socket": path,
+            "token": "t",
+            "maxBytes": 1 << 20,
+            **fields,
+        }
+        return self.ask("snapshot", **asked) | {"snapshot": snapshot}
+
+    def twin(self) -> "Worker":
+        """A frozen twin, which was greeted."""
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
+            path = str(Path(folder, "socket"))
+            listener.bind(path)
+            listener.listen()
+            answer = self.snapshot(path=path)
+            assert answer["type"] == "reply", answer
+            assert answer["value"]["kind"] == "fork", answer
+            listener.settimeout(TIMEOUT)
+            connection, _ = listener.accept()
+        made = Worker(connection.detach(), [], answer["snapshot"], answer["value"]["pid"])
+        made.hello = made.greet()
+        made.cost = answer["value"]["costMs"]
+        return made
 
     def close(self) -> None:
         """Close everything of ours."""

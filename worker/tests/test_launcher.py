@@ -370,3 +370,75 @@ def test_frames_right_behind_the_hello_are_not_left_lying() -> None:
         assert peer.raw()["type"] == "zygote_ready"
         ours.close()
         assert process.wait(20) == 0
+
+
+def test_a_kill_spares_a_process_and_what_is_below_it(launcher: Launcher) -> None:
+    worker = launcher.fork()
+    code = "import os, subprocess\np = subprocess.Popen(['sh', '-c', 'sleep 1000 & echo $!; wait'], stdout=-1)"
+    worker.run(code + "\nq = subprocess.Popen(['sleep', '1000'])")
+    below = int(worker.run("int(p.stdout.readline())").text)
+    spared, ended = int(worker.run("p.pid").text), int(worker.run("q.pid").text)
+    launcher.kill(worker, spare=[spared])
+    worker.close()
+    assert not kernel.is_alive(worker.pid)
+    assert not kernel.is_alive(ended)
+    # Not stopped, either.
+    for pid in (spared, below):
+        assert kernel.stat(pid)[0] in "SR"
+    os.kill(below, signal.SIGKILL)
+    wait_until(lambda: not kernel.is_alive(spared), "it did not go on")
+
+
+def test_an_adopted_process_is_known_by_its_worker(launcher: Launcher) -> None:
+    worker = launcher.fork()
+    worker.run("def f(): import time; time.sleep(1000)")
+    twin = launcher.resume(worker, worker.twin())
+    launcher.expect("exited", pid=worker.pid)
+    execution = twin.start("f()")
+    twin.expect("started", execution=execution)
+
+    def told() -> str:
+        launcher.send("stacks", worker=twin.id, pid=twin.pid)
+        return str(launcher.expect("stacks", worker=twin.id)["text"])
+
+    wait_until(lambda: "in f" in told(), "no stack came")
+    launcher.send("wake", worker=twin.id, pid=twin.pid)
+    launcher.kill(twin)
+    assert launcher.expect("exited", pid=twin.pid)["signal"] == "SIGKILL"
+    twin.close()
+
+
+def test_a_process_that_ended_is_not_adopted(launcher: Launcher) -> None:
+    worker = launcher.fork()
+    twin = worker.twin()
+    twin.close()
+    wait_until(lambda: not kernel.is_alive(twin.pid), "the twin lives")
+    launcher.send("adopt", worker=twin.id, pid=twin.pid, of=worker.id)
+    launcher.send("stacks", worker=twin.id, pid=twin.pid)
+    assert launcher.expect("stacks", worker=twin.id)["text"] == ""
+    assert worker.run("1").text == "1"
+    launcher.kill(worker)
+    worker.close()
+
+
+def test_a_twin_that_lost_its_worker_hinders_no_kill_of_others(launcher: Launcher) -> None:
+    worker, other = launcher.fork(), launcher.fork()
+    twin = worker.twin()
+    os.kill(worker.pid, signal.SIGKILL)
+    launcher.expect("exited", pid=worker.pid)
+    launcher.kill(other)
+    assert kernel.is_alive(twin.pid)
+    twin.close()
+    assert launcher.expect("exited", pid=twin.pid)["code"] == 0
+    launcher.kill(worker)
+    for one in (worker, other):
+        one.close()
+
+
+def test_a_kill_that_spares_nobody_takes_the_twin_too(launcher: Launcher) -> None:
+    worker = launcher.fork()
+    twin = worker.twin()
+    launcher.kill(worker)
+    assert not kernel.is_alive(twin.pid)
+    worker.close()
+    twin.close()

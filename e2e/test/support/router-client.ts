@@ -8,6 +8,7 @@ import {
   problemSchema,
   type Session,
   type SessionEvent,
+  type TransactionRequest,
 } from '@replpool/protocol';
 
 /** Who waited for as long as `Retry-After` says would meet fewer changes. */
@@ -103,8 +104,14 @@ export class RouterClient {
     await this.#answer(`/v1/sessions/${session}`, { method: 'DELETE' }, 'SESSION_NOT_FOUND');
   }
 
-  async run(session: string, code: string, id: string = randomUUID()): Promise<Execution> {
-    return (await this.#json(`/v1/sessions/${session}/executions`, { body: { code, id } })) as Execution;
+  async run(
+    session: string,
+    code: string,
+    id: string = randomUUID(),
+    transaction?: TransactionRequest,
+  ): Promise<Execution> {
+    const body = { code, id, ...(transaction && { transaction }) };
+    return (await this.#json(`/v1/sessions/${session}/executions`, { body })) as Execution;
   }
 
   /** Begins an execution; resolves when it is accepted. */

@@ -7,7 +7,6 @@ type Field = readonly [path: string, of: (spec: ReplPoolSpec) => unknown];
 const FIELDS: readonly Field[] = [
   ['sessions.overcommit', ({ sessions }) => sessions.overcommit],
   ['sessions.keepSnapshots', ({ sessions }) => sessions.keepSnapshots],
-  ['sessions.limits.snapshotMaxBytes', ({ sessions }) => sessions.limits.snapshotMaxBytes],
   ['checkpoints.store', ({ checkpoints }) => checkpoints.store],
   ['checkpoints.intervalSeconds', ({ checkpoints }) => checkpoints.intervalSeconds],
   ['checkpoints.keep', ({ checkpoints }) => checkpoints.keep],

@@ -3,8 +3,8 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasErrno } from '@replpool/service';
 import { keyedNumber } from './cgroup-file.ts';
-import { endTrees } from './tree.ts';
-import type { CgroupLimits, CgroupVersion, Controller, UsageFile } from './version.ts';
+import { endOthers, endTrees } from './tree.ts';
+import type { CgroupLimits, CgroupVersion, Controller, LimitFile, UsageFile } from './version.ts';
 
 /** What all processes of a cgroup use together; absent is what the kernel does not count. */
 export interface CgroupUsage {
@@ -27,6 +27,7 @@ export type Folders = ReadonlyMap<Controller, string>;
 export class Cgroup {
   readonly #version: CgroupVersion;
   readonly #folders: Folders;
+  #isKilledAlone = false;
 
   private constructor(version: CgroupVersion, folders: Folders) {
     this.#version = version;
@@ -53,7 +54,18 @@ export class Cgroup {
 
   /** @throws Error where the kernel refuses one, such as a memory limit below what is in use */
   async limit(limits: CgroupLimits): Promise<void> {
-    for (const { controller, file, value, optional, boundedAbove } of this.#version.limitFiles(limits)) {
+    await this.#write(this.#version.limitFiles(limits));
+  }
+
+  /** From now on a process that has no memory is killed alone. */
+  async killAlone(): Promise<void> {
+    if (this.#isKilledAlone) return;
+    await this.#write(this.#version.killAlone);
+    this.#isKilledAlone = true;
+  }
+
+  async #write(files: readonly LimitFile[]): Promise<void> {
+    for (const { controller, file, value, optional, boundedAbove } of files) {
       const folder = this.#folders.get(controller);
       if (folder === undefined) continue;
       try {
@@ -92,6 +104,11 @@ export class Cgroup {
   /** Kills all that is in here, whatever it did to its session, its parents and its environment, and removes it. */
   end(): Promise<void> {
     return endTrees(this.#distinct());
+  }
+
+  /** Kills all that is in here but these processes. */
+  endOthers(spare: readonly number[]): Promise<void> {
+    return endOthers(this.#distinct(), new Set(spare));
   }
 
   async #read({ controller, file, read }: UsageFile): Promise<number | undefined> {

@@ -83,3 +83,33 @@ export async function endTrees(folders: readonly string[]): Promise<void> {
     }
   }
 }
+
+/**
+ * Ends all that is in these cgroups but for some processes, which stay.
+ * @throws Error where something does not end
+ */
+export async function endOthers(folders: readonly string[], spare: ReadonlySet<number>): Promise<void> {
+  const [first] = folders;
+  if (first === undefined) return;
+  const began = performance.now();
+  const limit = join(first, 'pids.max');
+  const former = await readFile(limit, 'utf8').catch(() => undefined);
+  // What cannot fork cannot outrun us.
+  if (former !== undefined) await writeFile(limit, '0', { flag: 'r+' });
+  try {
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 2)) {
+      const others = (await processesBelow(first)).filter((pid) => !spare.has(pid));
+      if (others.length === 0) return;
+      for (const pid of others) signal(pid);
+      if (performance.now() - began > END_MS) throw new Error(`processes in ${first} do not end`);
+      await sleep(pause);
+    }
+  } finally {
+    if (former !== undefined) await writeFile(limit, former.trim(), { flag: 'r+' }).catch(() => undefined);
+  }
+}
+
+async function processesBelow(folder: string): Promise<number[]> {
+  const lists = (await descend(folder)).map((each) => readFile(join(each, 'cgroup.procs'), 'utf8').catch(() => ''));
+  return (await Promise.all(lists)).flatMap(parseProcesses).filter((pid) => pid !== process.pid);
+}

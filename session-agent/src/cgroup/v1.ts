@@ -12,6 +12,7 @@ export const v1: CgroupVersion = {
     { controller: 'pids', file: 'pids.max', value: String(processes) },
   ],
   oomFile: 'memory.oom_control',
+  killAlone: [],
   memory: { controller: 'memory', file: 'memory.usage_in_bytes', read: Number },
   peak: { controller: 'memory', file: 'memory.max_usage_in_bytes', read: Number },
   cpuMs: { controller: 'cpuacct', file: 'cpuacct.usage', read: (text) => Number(text) / 1e6 },

@@ -14,6 +14,7 @@ export const v2: CgroupVersion = {
     { controller: 'pids', file: 'pids.max', value: String(processes) },
   ],
   oomFile: 'memory.events',
+  killAlone: [{ controller: 'memory', file: 'memory.oom.group', value: '0' }],
   memory: { controller: 'memory', file: 'memory.current', read: Number },
   // Since Linux 5.19.
   peak: { controller: 'memory', file: 'memory.peak', read: Number },

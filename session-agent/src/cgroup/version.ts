@@ -36,6 +36,8 @@ export interface CgroupVersion {
   limitFiles(limits: CgroupLimits): readonly LimitFile[];
   /** A flat keyed file of the memory controller with `oom_kill`: processes of this cgroup that the kernel killed for want of memory. */
   readonly oomFile: string;
+  /** What makes the kernel kill one process for want of memory and not all of the cgroup, where that is otherwise. */
+  readonly killAlone: readonly LimitFile[];
   readonly memory: UsageFile;
   readonly peak: UsageFile;
   readonly cpuMs: UsageFile;

@@ -161,6 +161,12 @@ class Channel {
         const value = await this.#session.ask({ type, code, cursor });
         return this.#send({ type: 'reply', request, value });
       }
+      case 'commit':
+      case 'rollback': {
+        const { type, request, transaction } = message;
+        const value = await this.#session.executions.endTransaction(type, transaction);
+        return this.#send({ type: 'reply', request, value });
+      }
       case 'ping':
         return this.#send({ type: 'pong' });
       case 'ack':

@@ -32,7 +32,7 @@ export function streamExecution(
     session.log,
     from,
     { write: (event) => response.write(encode(event)), end: () => response.end() },
-    { execution, lastSeq: () => session.executions.lastSeqOf(execution) },
+    { execution, lastSeq: () => session.executions.history.lastSeq(execution) },
   );
   response.on('drain', () => reader.resume());
   response.on('close', () => reader[Symbol.dispose]());

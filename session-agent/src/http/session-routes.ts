@@ -1,4 +1,5 @@
 import {
+  endTransactionSchema,
   type InputRequest,
   inputRequestSchema,
   parse,
@@ -65,10 +66,17 @@ export function sessionRoutes(sessions: Sessions): Router {
     // Anew, for it may have ended meanwhile.
     response.json(find(request).toResource());
   });
+  for (const how of ['commit', 'rollback'] as const) {
+    router.post(`/v1/sessions/:id/transaction/${how}`, async (request, response) => {
+      const session = find(request);
+      const { transaction } = await readBody(request, endTransactionSchema);
+      response.json(await session.executions.endTransaction(how, transaction));
+    });
+  }
   router.post('/v1/sessions/:id/executions/:execution/input', async (request, response) => {
     const session = find(request);
     const answer: InputRequest = await readBody(request, inputRequestSchema);
-    session.executions.get(String(request.params.execution));
+    session.executions.history.get(String(request.params.execution));
     session.executions.answerInput(String(request.params.execution), answer);
     response.status(204).end();
   });

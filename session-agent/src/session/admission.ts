@@ -12,7 +12,10 @@ export interface SessionLoad {
 }
 
 /** Why a session does not take an execution now: EPOCH_CHANGED, INVALID_REQUEST, CIRCUIT_OPEN or QUEUE_FULL; undefined where it does. */
-export function refusal(request: ExecuteRequest, load: SessionLoad): ReplPoolError | undefined {
+export function refusal(
+  request: Pick<ExecuteRequest, 'stateEpoch' | 'timeoutSeconds'>,
+  load: SessionLoad,
+): ReplPoolError | undefined {
   const { session, stateEpoch, limits, queued, queueLength, circuitOpenMs } = load;
   if (request.stateEpoch !== undefined && request.stateEpoch !== stateEpoch) {
     return new ReplPoolError(

@@ -1,4 +1,4 @@
-import type { OutputStream } from '../worker/worker.ts';
+import type { OutputStream } from '../worker/outputs.ts';
 
 /**
  * Output that was read while an execution was on its way to the worker. Output and frames come by different pipes: what the code writes

@@ -31,6 +31,9 @@ interface Entry {
   outcome?: string | { file: string } | undefined;
 }
 
+/** What those who do not run executions may ask of it. */
+export type KnownExecutions = Pick<ExecutionHistory, 'get' | 'firstSeq' | 'lastSeq' | 'list'>;
+
 /** All executions that a session ever accepted, by id: an id gives the same answer for ever and never a second run. */
 export class ExecutionHistory {
   readonly #session: string;

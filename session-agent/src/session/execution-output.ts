@@ -1,5 +1,5 @@
 import type { FromWorkerFrame, Warning } from '@replpool/protocol';
-import type { OutputStream } from '../worker/worker.ts';
+import type { OutputStream } from '../worker/outputs.ts';
 import { EarlyOutput } from './early-output.ts';
 import type { EventLog } from './event-log.ts';
 import type { ExecutionRun } from './execution-run.ts';

@@ -39,6 +39,7 @@ export class ExecutionRun {
   ending: 'interrupt' | 'timeout' | undefined;
   result: MimeBundle | undefined;
   error: Execution['error'];
+  transaction: Execution['transaction'];
   readonly displays = new KeptDisplays();
   readonly #warnings: Warning[] = [];
   #variables: Execution['variables'] = { added: [], changed: [], deleted: [] };
@@ -90,6 +91,15 @@ export class ExecutionRun {
     this.#maxRssBytes = frame.usage.maxRssBytes;
   }
 
+  get variables(): Execution['variables'] {
+    return this.#variables;
+  }
+
+  /** What it changed was rolled back. */
+  undone(): void {
+    this.#variables = { added: [], changed: [], deleted: [] };
+  }
+
   /** Fixes status and times; the outcome is what `toResource` gives from now on. */
   finish(status: ExecutionStatus): Execution {
     this.status = status;
@@ -115,6 +125,7 @@ export class ExecutionRun {
       stderr: this.output.text('stderr'),
       displays: this.displays.list(),
       ...(this.error && { error: this.error }),
+      ...(this.transaction && { transaction: this.transaction }),
       warnings: [...this.#warnings],
       variables: this.#variables,
       usage: { cpuMs: this.#cpuMs, wallMs: this.#durationMs, maxRssBytes: this.#maxRssBytes },

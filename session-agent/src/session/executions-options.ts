@@ -1,6 +1,7 @@
 import type { Limits, ReplPoolError } from '@replpool/protocol';
 import type { EventLog } from './event-log.ts';
 import type { SessionWorker } from './session-worker.ts';
+import type { Twin } from './twin.ts';
 
 export interface ExecutionsOptions {
   readonly session: string;
@@ -9,6 +10,7 @@ export interface ExecutionsOptions {
   readonly interruptGraceSeconds: number;
   /** Where large outcomes are kept. */
   readonly outcomesFolder: string;
+  readonly workFolder: string;
 }
 
 /** What executions need of their session. */
@@ -22,5 +24,7 @@ export interface ExecutionsHost {
   readonly gone: ReplPoolError | undefined;
   /** An execution goes to the worker, or the last one has ended. */
   setBusy(busy: boolean): void;
+  /** Ends the worker and goes on as its twin. @throws Error where the twin is gone; the session then begins anew */
+  takeOver(twin: Twin): Promise<void>;
   touch(): void;
 }

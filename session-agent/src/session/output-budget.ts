@@ -1,4 +1,4 @@
-import type { OutputStream } from '../worker/worker.ts';
+import type { OutputStream } from '../worker/outputs.ts';
 
 /** An execution's own `stdout` and `stderr` hold so many bytes each; what became events is all there. */
 const KEPT_BYTES = 1024 * 1024;

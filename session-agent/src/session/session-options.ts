@@ -1,4 +1,4 @@
-import type { Execution, Isolation, Limits, SessionLostReason } from '@replpool/protocol';
+import type { Execution, Isolation, Limits, SessionLostReason, SnapshotKind } from '@replpool/protocol';
 import type { SessionVariables } from '../environment/environment.ts';
 import type { Worker } from '../worker/worker.ts';
 import type { Session } from './session.ts';
@@ -37,6 +37,7 @@ export interface SessionObserver {
   executed(outcome: Execution): void;
   output(bytes: number): void;
   limitHit(limit: string): void;
+  rolledBack(snapshot: SnapshotKind): void;
   /** Something that only the operator of the service can act on. */
   failed(what: string, error: unknown): void;
 }

@@ -1,9 +1,23 @@
-import { type FromWorkerFrame, ReplPoolError } from '@replpool/protocol';
+import {
+  type FromWorkerFrame,
+  handlesSchema,
+  ReplPoolError,
+  type SnapshotKind,
+  snapshotTakenSchema,
+} from '@replpool/protocol';
 import type { CgroupUsage } from '../cgroup/cgroup.ts';
 import type { ExitStatus } from '../worker/exit.ts';
 import type { Frame } from '../worker/link.ts';
-import type { OutputStream, Worker } from '../worker/worker.ts';
+import type { OutputStream } from '../worker/outputs.ts';
+import type { Worker } from '../worker/worker.ts';
+import type { Snapshot } from './snapshot.ts';
+import { Twin } from './twin.ts';
 import { type OpenRequest, WorkerRequests } from './worker-requests.ts';
+
+/** A copy of the largest namespace that is copied takes seconds; beyond this the worker does not answer any more. */
+const SNAPSHOT_DEADLINE_MS = 120_000;
+/** A worker whose code keeps its interpreter does not say what it has open; the rollback does not wait for it. */
+const HANDLES_DEADLINE_MS = 1000;
 
 /** What a session hears of its worker, from its opening on. */
 export interface SessionWorkerEvents {
@@ -16,10 +30,24 @@ export interface SessionWorkerEvents {
 export class SessionWorker {
   readonly #worker: Worker;
   readonly #requests: WorkerRequests;
+  readonly #events: SessionWorkerEvents;
+  #takes: string | undefined;
 
-  private constructor(worker: Worker, requests: WorkerRequests) {
+  private constructor(worker: Worker, requests: WorkerRequests, events: SessionWorkerEvents) {
     this.#worker = worker;
     this.#requests = requests;
+    this.#events = events;
+    worker.attach({
+      frame: (frame) => {
+        if (frame.type === 'opened' || frame.type === 'reply' || frame.type === 'problem') requests.answer(frame);
+        else events.frame(this, frame);
+      },
+      output: (stream, text) => events.output(this, stream, text),
+      exited: (status, protocolError) => {
+        this.release();
+        events.exited(this, status, protocolError);
+      },
+    });
   }
 
   /**
@@ -28,18 +56,7 @@ export class SessionWorker {
    */
   static async open(worker: Worker, session: OpenRequest, events: SessionWorkerEvents): Promise<SessionWorker> {
     const requests = new WorkerRequests((frame) => worker.send(frame));
-    const opened = new SessionWorker(worker, requests);
-    worker.attach({
-      frame: (frame) => {
-        if (frame.type === 'opened' || frame.type === 'reply' || frame.type === 'problem') requests.answer(frame);
-        else events.frame(opened, frame);
-      },
-      output: (stream, text) => events.output(opened, stream, text),
-      exited: (status, protocolError) => {
-        opened.release();
-        events.exited(opened, status, protocolError);
-      },
-    });
+    const opened = new SessionWorker(worker, requests, events);
     try {
       await requests.open(session);
       // It may have died in the same turn in which it answered.
@@ -49,6 +66,78 @@ export class SessionWorker {
       throw error;
     }
     return opened;
+  }
+
+  /** The snapshot that it is about to take: an interrupt that names it ends the copying. */
+  get takes(): string | undefined {
+    return this.#takes;
+  }
+
+  /**
+   * Takes a snapshot between executions.
+   * @param kinds what may be taken, in the order of preference
+   * @throws ReplPoolError FORK_UNSAFE, AGENT_TIMEOUT, WORKER_FAILED where it dies
+   */
+  async snapshot(kinds: readonly SnapshotKind[], maxBytes: number): Promise<Snapshot> {
+    const worker = this.#worker;
+    const twin = Twin.expect(worker.hub);
+    try {
+      if (kinds.includes('fork')) await worker.expectTwins();
+      const { id: snapshot, token } = twin;
+      this.#takes = snapshot;
+      const question = { type: 'snapshot', snapshot, kinds, socket: worker.hub.path, token, maxBytes };
+      const taken = snapshotTakenSchema.parse(await this.#requests.ask(question, SNAPSHOT_DEADLINE_MS));
+      if (taken.kind === 'copy') {
+        twin[Symbol.dispose]();
+        const { costMs, notCopied, reason } = taken;
+        return { id: snapshot, kind: 'copy', costMs, notCopied, reason };
+      }
+      twin.born(taken.pid);
+      worker.keep(twin);
+      return { id: snapshot, kind: 'fork', costMs: taken.costMs, twin };
+    } catch (error) {
+      twin[Symbol.dispose]();
+      throw error;
+    } finally {
+      this.#takes = undefined;
+    }
+  }
+
+  /** A snapshot is not needed any more. */
+  discard(snapshot: Snapshot): void {
+    if (snapshot.kind === 'fork') snapshot.twin[Symbol.dispose]();
+    this.send({ type: 'discard', snapshot: snapshot.id });
+  }
+
+  /** Puts the names of a copy back. @throws ReplPoolError NO_TRANSACTION, AGENT_TIMEOUT, WORKER_FAILED */
+  async restoreCopy(snapshot: Snapshot): Promise<void> {
+    await this.#requests.ask({ type: 'rollback', snapshot: snapshot.id }, SNAPSHOT_DEADLINE_MS);
+  }
+
+  /** What a rollback does not undo: open files, sockets, children. */
+  async handles(): Promise<readonly string[]> {
+    try {
+      return handlesSchema.parse(await this.#requests.ask({ type: 'handles' }, HANDLES_DEADLINE_MS)).items;
+    } catch {
+      return ['what the process had open is not known'];
+    }
+  }
+
+  /**
+   * Ends the process and all that it started, and goes on as its twin. What it was asked and has not answered the twin answers.
+   *
+   * @returns the twin as the session's worker
+   * @throws Error where the twin is gone; then nothing of either is left
+   */
+  async replaceBy(twin: Twin): Promise<SessionWorker> {
+    // Frozen it answers already. Not awaited: of one that never says hello the worker's end is not to depend.
+    const moved = twin.requests().then((requests) => this.#requests.moveTo(requests));
+    moved.catch(() => undefined);
+    const successor = Promise.withResolvers<SessionWorker>();
+    await this.#worker.replaceBy(twin, (worker) => {
+      successor.resolve(new SessionWorker(worker, twin.asked, this.#events));
+    });
+    return await successor.promise;
   }
 
   send(frame: Frame): void {

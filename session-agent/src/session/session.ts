@@ -8,6 +8,7 @@ import {
   type WorkerDeathReason,
 } from '@replpool/protocol';
 import { deathReason, describeExit, type ExitStatus } from '../worker/exit.ts';
+import type { Frame } from '../worker/link.ts';
 import type { Worker } from '../worker/worker.ts';
 import { EventLog } from './event-log.ts';
 import { Executions } from './executions.ts';
@@ -20,6 +21,7 @@ import { SessionUsage } from './session-usage.ts';
 import { SessionWorker } from './session-worker.ts';
 import { SegmentFiles } from './spill-files.ts';
 import { hasEnded, transition } from './states.ts';
+import type { Twin } from './twin.ts';
 
 /** One session: a worker, its executions, an event log. All of it changes on this thread only. */
 export class Session {
@@ -45,6 +47,10 @@ export class Session {
   /** Counts the tries to get a worker: a newer one supersedes those still on their way. */
   #attempt = 0;
   #restarting: Promise<void> | undefined;
+  /** Ends while its twin takes its place; what it wrote is still delivered. */
+  #leaving: SessionWorker | undefined;
+  #takingOver: Promise<void> | undefined;
+  #goingBack: Promise<void> | undefined;
 
   constructor(options: SessionOptions, observer: SessionObserver) {
     this.id = options.id;
@@ -61,8 +67,9 @@ export class Session {
     });
     const { id: session, limits, queueLength, interruptGraceSeconds, directory } = options;
     const outcomesFolder = join(directory, 'outcomes');
+    const { workFolder } = this;
     this.executions = new Executions(
-      { session, limits, queueLength, interruptGraceSeconds, outcomesFolder },
+      { session, limits, queueLength, interruptGraceSeconds, outcomesFolder, workFolder },
       this.#host(),
       observer,
     );
@@ -131,10 +138,11 @@ export class Session {
   }
 
   /** Asks the worker something that is not an execution. */
-  async ask(frame: { type: 'complete' | 'inspect' | 'variables'; [field: string]: unknown }): Promise<unknown> {
+  async ask(frame: Frame): Promise<unknown> {
     if (this.#end !== undefined) throw sessionGone(this.id, this.#end);
     this.touch();
-    if (this.#worker) return await this.#worker.ask(frame);
+    await this.#takingOver?.catch(() => undefined);
+    if (this.#worker) return await this.#askOthersState(this.#worker, frame);
     throw new ReplPoolError('WORKER_FAILED', `session ${this.id} has no worker at the moment`, {
       why: `it is ${this.#state}`,
     });
@@ -150,7 +158,7 @@ export class Session {
     this.executions.lose(asDeath(reason), 'the session ended');
     this.log.append({ type: 'session', state: this.#state, stateEpoch: this.#stateEpoch, reason });
     this.#observer.ended(this, reason);
-    await worker?.kill();
+    await Promise.all([worker?.kill(), this.#away()]);
     this.executions[Symbol.dispose]();
     this.log[Symbol.dispose]();
     await this.#observer.closed();
@@ -184,7 +192,16 @@ export class Session {
       get circuitOpenMs() {
         return session.#recovery.circuitOpenMs;
       },
-      setBusy: (busy) => this.#goTo(busy ? 'busy' : 'idle'),
+      setBusy: (busy) => {
+        const state = busy ? 'busy' : 'idle';
+        if (this.#state !== state) this.#goTo(state);
+      },
+      takeOver: async (twin) => {
+        this.#takingOver = this.#takeOver(twin).finally(() => {
+          this.#takingOver = undefined;
+        });
+        await this.#takingOver;
+      },
       touch: () => this.touch(),
     };
   }
@@ -206,7 +223,7 @@ export class Session {
         if (this.#worker === from) this.executions.receive(frame);
       },
       output: (from, stream, text) => {
-        if (this.#worker === from) this.executions.output(stream, text);
+        if (this.#worker === from || this.#leaving === from) this.executions.output(stream, text);
       },
       exited: (from, status, protocolError) => {
         this.#usage.workerEnded(status.cpuMs);
@@ -233,12 +250,98 @@ export class Session {
     const reason = this.executions.killedBy ?? (broken ? 'crash' : deathReason(status));
     if (reason === 'oom') this.#observer.limitHit('memory');
     if (broken) this.#observer.failed('a worker broke the protocol', broken);
+    const message = broken?.message ?? `the worker ended ${describeExit(status)}`;
+    if (this.executions.survivesWorker) {
+      this.#goingBack = this.#goBack(reason, message).finally(() => {
+        this.#goingBack = undefined;
+      });
+      return;
+    }
     this.#takeWorker();
-    this.executions.lose(reason, broken?.message ?? `the worker ended ${describeExit(status)}`);
+    this.executions.lose(reason, message);
     if (this.#options.onCrash === 'Lose') return void this.close(reason);
     this.#goTo('recovering');
     this.log.append({ type: 'session', state: 'recovering', stateEpoch: this.#stateEpoch, reason });
     this.#recovery.afterDeath(() => void this.#recover(reason));
+  }
+
+  /** The worker is dead and its twin lives. */
+  async #goBack(reason: WorkerDeathReason, message: string): Promise<void> {
+    const old = this.#worker;
+    this.#leaving = old;
+    this.#worker = undefined;
+    this.#goTo('recovering');
+    this.log.append({ type: 'session', state: 'recovering', stateEpoch: this.#stateEpoch, reason });
+    await this.executions.goBack(reason, message, ({ lost, wasAcknowledged }) => {
+      if (wasAcknowledged) this.#stateEpoch += 1;
+      this.#goTo('idle');
+      const restored = 'twin';
+      this.log.append({ type: 'session', state: 'idle', stateEpoch: this.#stateEpoch, reason, restored, lost });
+    });
+    if (this.#leaving !== old) return;
+    // Nobody took its place.
+    this.#leaving = undefined;
+    old?.release();
+    await old?.kill();
+  }
+
+  /** @throws Error where the twin is gone, or the session has ended or begun anew meanwhile */
+  async #takeOver(twin: Twin): Promise<void> {
+    const old = this.#leaving ?? this.#worker;
+    if (old === undefined || hasEnded(this.#state) || this.#restarting !== undefined) {
+      twin[Symbol.dispose]();
+      await old?.kill();
+      throw new Error('the session ended or was restarted meanwhile');
+    }
+    this.#leaving = old;
+    this.#worker = undefined;
+    this.#attempt += 1;
+    const attempt = this.#attempt;
+    const isSuperseded = () => attempt !== this.#attempt || hasEnded(this.#state);
+    try {
+      const successor = await old.replaceBy(twin);
+      if (isSuperseded()) {
+        await successor.kill();
+        throw new Error('the session ended or was restarted meanwhile');
+      }
+      this.#worker = successor;
+    } catch (error) {
+      if (!isSuperseded()) this.#beginAnew(error);
+      throw error;
+    } finally {
+      if (this.#leaving === old) this.#leaving = undefined;
+      old.release();
+    }
+  }
+
+  /** Until no worker is on its way out with a twin on its way in. */
+  async #away(): Promise<void> {
+    await Promise.allSettled([this.#takingOver, this.#goingBack]);
+  }
+
+  /** Neither the worker nor its twin is left. */
+  #beginAnew(error: unknown): void {
+    this.#observer.failed('a twin could not take the place of its worker', error);
+    this.executions.cancelQueued();
+    if (this.#options.onCrash === 'Lose') return void this.close('crash');
+    if (this.#state !== 'recovering') this.#goTo('recovering');
+    this.log.append({ type: 'session', state: 'recovering', stateEpoch: this.#stateEpoch, reason: 'crash' });
+    this.#recovery.afterDeath(() => void this.#recover('crash'));
+  }
+
+  /** Reads of what a transaction hides are answered from the state before. */
+  async #askOthersState(worker: SessionWorker, frame: Frame): Promise<unknown> {
+    const snapshot = this.executions.isolated;
+    if (snapshot === undefined) return await worker.ask(frame);
+    try {
+      if (snapshot.kind === 'copy') return await worker.ask({ ...frame, snapshot: snapshot.id });
+      const frozen = await snapshot.twin.requests();
+      return await frozen.ask(frame);
+    } catch (error) {
+      if (this.executions.isolated === snapshot) throw error;
+      // It was committed, rolled back or lost meanwhile: the state of the worker is the one that others see.
+      return await this.ask(frame);
+    }
   }
 
   /** Tries until there is a worker; a restart or the session's end takes over. */
@@ -253,11 +356,12 @@ export class Session {
   }
 
   async #restart(): Promise<void> {
+    this.#attempt += 1;
     const old = this.#takeWorker();
     if (this.#state !== 'recovering') this.#goTo('recovering');
     this.#recovery.reset();
     this.executions.lose('interrupt', 'the session was restarted while it ran');
-    await old?.kill();
+    await Promise.all([old?.kill(), this.#away()]);
     try {
       await this.#replaceWorker('restart');
     } catch (error) {

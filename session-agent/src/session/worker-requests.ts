@@ -19,6 +19,9 @@ export interface OpenRequest {
 }
 
 interface Waiting {
+  readonly frame: Frame;
+  /** Who has it by now. */
+  holder: WorkerRequests;
   resolve(value: unknown): void;
   reject(error: Error): void;
   readonly timer: NodeJS.Timeout;
@@ -36,17 +39,29 @@ export class WorkerRequests {
 
   /** Turns a fork into a session. @throws ReplPoolError WORKER_FAILED */
   async open(session: OpenRequest): Promise<void> {
-    const answer = this.#wait(WorkerRequests.#OPEN);
-    this.#send({ type: 'open', ...session });
+    const frame = { type: 'open', ...session };
+    const answer = this.#wait(WorkerRequests.#OPEN, frame, ANSWER_DEADLINE_MS);
+    this.#send(frame);
     await answer;
   }
 
   /** @throws ReplPoolError with the worker's problem, WORKER_FAILED where it dies, AGENT_TIMEOUT where it does not answer */
-  async ask(frame: Frame): Promise<unknown> {
+  async ask(frame: Frame, deadlineMs = ANSWER_DEADLINE_MS): Promise<unknown> {
     const request = randomUUID();
-    const answer = this.#wait(request);
-    this.#send({ ...frame, request });
+    const question = { ...frame, request };
+    const answer = this.#wait(request, question, deadlineMs);
+    this.#send(question);
     return await answer;
+  }
+
+  /** Asks another worker what this one has not answered. */
+  moveTo(other: WorkerRequests): void {
+    for (const [request, waiting] of this.#waiting) {
+      waiting.holder = other;
+      other.#waiting.set(request, waiting);
+      other.#send(waiting.frame);
+    }
+    this.#waiting.clear();
   }
 
   answer(frame: Answer): void {
@@ -73,13 +88,14 @@ export class WorkerRequests {
     this.#waiting.clear();
   }
 
-  #wait(request: RequestId): Promise<unknown> {
+  #wait(request: RequestId, frame: Frame, deadlineMs: number): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const timer = setTimeout(() => {
-      this.#waiting.delete(request);
-      reject(new ReplPoolError('AGENT_TIMEOUT', `the worker did not answer within ${ANSWER_DEADLINE_MS / 1000} s`));
-    }, ANSWER_DEADLINE_MS);
-    this.#waiting.set(request, { resolve, reject, timer });
+      waiting.holder.#waiting.delete(request);
+      reject(new ReplPoolError('AGENT_TIMEOUT', `the worker did not answer within ${deadlineMs / 1000} s`));
+    }, deadlineMs);
+    const waiting: Waiting = { frame, resolve, reject, timer, holder: this };
+    this.#waiting.set(request, waiting);
     return promise;
   }
 }

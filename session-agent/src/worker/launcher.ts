@@ -135,15 +135,24 @@ export class Launcher {
     } else this.#exits.set(pid, listener);
   }
 
-  /** Ends a worker with everything that it started; resolves when nothing of it is left. */
-  kill(worker: string, pid: number): Promise<void> {
+  /**
+   * Ends a worker with everything that it started; resolves when nothing of it is left.
+   *
+   * @param spare processes that go on, with what is below them
+   */
+  kill(worker: string, pid: number, spare: readonly number[] = []): Promise<void> {
     const asked = this.#kills.get(worker);
     if (asked) return asked.promise;
     const kill = Promise.withResolvers<void>();
     if (this.#gone) kill.resolve();
     else this.#kills.set(worker, kill);
-    this.#link.send({ type: 'kill', worker, pid });
+    this.#link.send({ type: 'kill', worker, pid, ...(spare.length > 0 && { spare }) });
     return kill.promise;
+  }
+
+  /** A twin of a worker is to be known by its own id from now on; before the `kill` of the other. */
+  adopt(twin: { worker: string; pid: number; of: string }): void {
+    this.#link.send({ type: 'adopt', ...twin });
   }
 
   /** Has a worker read what it was sent, where code that keeps its interpreter can be brought to let it. */

@@ -7,13 +7,10 @@ import type { Cgroup, CgroupUsage, FinalCount } from '../cgroup/cgroup.ts';
 import type { Cgroups } from '../cgroup/cgroups.ts';
 import type { CgroupLimits } from '../cgroup/version.ts';
 import type { ExitStatus } from './exit.ts';
-import type { WorkerHub } from './hub.ts';
+import type { Expected, WorkerHub } from './hub.ts';
 import type { Launcher } from './launcher.ts';
 import type { Frame, FrameLink } from './link.ts';
-import { OutputPipe } from './output-pipe.ts';
-import { StreamTextDecoder } from './text-decoder.ts';
-
-export type OutputStream = 'stdout' | 'stderr';
+import { type OutputStream, Outputs } from './outputs.ts';
 
 /** What a worker tells its session. Output always comes before the frame that was made after it. */
 export interface WorkerEvents {
@@ -23,46 +20,76 @@ export interface WorkerEvents {
   exited(status: ExitStatus, protocolError: Error | undefined): void;
 }
 
+/** A frozen twin of a worker. */
+export interface Frozen {
+  readonly pid: number;
+  /** It has ended, or is about to. */
+  readonly isOver: boolean;
+}
+
+/** What takes a worker's place when it ends. */
+export interface Heir extends Frozen {
+  /** Its id as a worker. */
+  readonly id: string;
+  /** Has it go on; resolves when it is ready. @throws Error where it is gone */
+  resume(receiver: Pick<Expected, 'frame' | 'closed'>): Promise<FrameLink>;
+}
+
 /** How long a fork may take until it is ready. */
 const READY_DEADLINE_MS = 30_000;
-const STREAMS: readonly OutputStream[] = ['stdout', 'stderr'];
+const NOTHING_COUNTED: FinalCount = { oomKills: 0 };
 
 /** One worker process: its link, its two output pipes, its cgroup, its exit. */
 export class Worker {
   readonly id: string;
   readonly pid: number;
+  /** Where its twins say hello. */
+  readonly hub: WorkerHub;
   readonly #launcher: Launcher;
-  readonly #cgroup: Cgroup | undefined;
+  /** Of this worker, or of its twins after it. */
+  #cgroup: Cgroup | undefined;
   readonly #log: Logger;
   readonly #link: FrameLink;
-  readonly #pipes: Record<OutputStream, OutputPipe>;
-  readonly #decoders: Record<OutputStream, StreamTextDecoder>;
+  readonly #outputs: Outputs;
   #events: WorkerEvents | undefined;
   #exit: ExitStatus | undefined;
   #protocolError: Error | undefined;
   #linkClosed = false;
+  #isDrained = false;
+  /** The end of its processes, and of its cgroup. */
   #ending: Promise<void> | undefined;
-  /** What its cgroup counted until it began to end. */
-  #final: FinalCount = { oomKills: 0 };
+  #cleared: Promise<void> | undefined;
+  #othersEnded: Promise<void> | undefined;
+  /** Its process is reaped and all that it sent is delivered. */
+  readonly #gone = Promise.withResolvers<void>();
+  /** What its cgroup had counted when it took over, and when it began to end. */
+  readonly #before: FinalCount;
+  #final: FinalCount | undefined;
+  readonly #twins = new Set<Frozen>();
+  /** Its pipes and its cgroup are another's. */
+  #isReplaced = false;
 
   private constructor(parts: {
     id: string;
     pid: number;
+    hub: WorkerHub;
     launcher: Launcher;
     cgroup: Cgroup | undefined;
     log: Logger;
     link: FrameLink;
-    pipes: Record<OutputStream, OutputPipe>;
-    decoders: Record<OutputStream, StreamTextDecoder>;
+    outputs: Outputs;
+    before: FinalCount;
   }) {
     this.id = parts.id;
     this.pid = parts.pid;
     this.#launcher = parts.launcher;
     this.#cgroup = parts.cgroup;
     this.#log = parts.log;
+    this.hub = parts.hub;
     this.#link = parts.link;
-    this.#pipes = parts.pipes;
-    this.#decoders = parts.decoders;
+    this.#outputs = parts.outputs;
+    this.#before = parts.before;
+    this.#outputs.receiver = (stream, text) => this.#events?.output(stream, text);
     this.#launcher.onExit(this.pid, (status) => this.#ended(status));
   }
 
@@ -83,21 +110,12 @@ export class Worker {
     const token = randomBytes(24).toString('base64url');
     const ready = Promise.withResolvers<void>();
     ready.promise.catch(() => undefined);
-    const connected = Promise.withResolvers<{ link: FrameLink; pipes: Record<OutputStream, OutputPipe> }>();
+    const connected = Promise.withResolvers<{ link: FrameLink; outputs: Outputs }>();
     connected.promise.catch(() => undefined);
     let worker: Worker | undefined;
-    const decoders = { stdout: new StreamTextDecoder(), stderr: new StreamTextDecoder() };
-    const deliver = (stream: OutputStream) => (chunk: Buffer) => {
-      const text = decoders[stream].push(chunk);
-      if (worker) worker.#events?.output(stream, text);
-    };
     using expectation = hub.expect(token, {
       connected: (link) => {
-        const pipes = {
-          stdout: new OutputPipe(join(directory, 'out'), deliver('stdout')),
-          stderr: new OutputPipe(join(directory, 'err'), deliver('stderr')),
-        };
-        connected.resolve({ link, pipes });
+        connected.resolve({ link, outputs: new Outputs(directory) });
       },
       frame: (frame) => {
         if (frame.type === 'ready') ready.resolve();
@@ -118,8 +136,8 @@ export class Worker {
     const forked = launcher.fork({ zygote, worker: id, socket: hub.path, token, directory });
     try {
       const pid = await Promise.race([forked, late.promise]);
-      const { link, pipes } = await Promise.race([connected.promise, late.promise]);
-      worker = new Worker({ id, pid, launcher, cgroup, log, link, pipes, decoders });
+      const { link, outputs } = await Promise.race([connected.promise, late.promise]);
+      worker = new Worker({ id, pid, hub, launcher, cgroup, log, link, outputs, before: NOTHING_COUNTED });
       // Here and not when a session takes it: a move waits for a grace period of the kernel, and a warm fork has the time.
       await Promise.all([cgroup?.add(pid), Promise.race([ready.promise, late.promise])]);
       return worker;
@@ -159,7 +177,70 @@ export class Worker {
 
   /** What it and all that it started use; empty without a cgroup. */
   async usage(): Promise<CgroupUsage> {
-    return (await this.#cgroup?.usage()) ?? {};
+    const usage = (await this.#cgroup?.usage()) ?? {};
+    const { cpuMs: before } = this.#before;
+    if (usage.cpuMs === undefined || before === undefined) return usage;
+    return { ...usage, cpuMs: Math.max(0, usage.cpuMs - before) };
+  }
+
+  /** A frozen twin of it lives: it goes on when this process ends. It is counted in the same cgroup. */
+  async expectTwins(): Promise<void> {
+    // The kernel is to take the process that ran out of memory, and leave the twin.
+    await this.#cgroup?.killAlone();
+  }
+
+  /** A twin was made, which does not end with it. */
+  keep(twin: Frozen): void {
+    for (const former of this.#twins) if (former.isOver) this.#twins.delete(former);
+    this.#twins.add(twin);
+  }
+
+  get #living(): readonly Frozen[] {
+    return [...this.#twins].filter(({ isOver }) => !isOver);
+  }
+
+  /**
+   * Ends this process with all that it started, and has a twin go on with its pipes and its cgroup. Output that it wrote comes before.
+   *
+   * @param attach makes somebody the receiver of what the successor says; called once
+   * @throws Error where the twin is gone
+   */
+  async replaceBy(heir: Heir, attach: (successor: Worker) => void): Promise<void> {
+    this.#launcher.adopt({ worker: heir.id, pid: heir.pid, of: this.id });
+    this.#isReplaced = true;
+    try {
+      await this.kill();
+      await this.#gone.promise;
+      let tell = (heard: (successor: Worker) => void): unknown => early.push(heard);
+      const early: ((successor: Worker) => void)[] = [];
+      const link = await heir.resume({
+        frame: (frame) => tell((successor) => successor.#receive(frame)),
+        closed: (error) => tell((successor) => successor.#disconnected(error)),
+      });
+      const successor = new Worker({
+        id: heir.id,
+        pid: heir.pid,
+        hub: this.hub,
+        launcher: this.#launcher,
+        cgroup: this.#cgroup,
+        log: this.#log,
+        link,
+        outputs: this.#outputs,
+        before: this.#count(),
+      });
+      for (const twin of this.#living) if (twin !== heir) successor.keep(twin);
+      this.#twins.clear();
+      this.#cgroup = undefined;
+      attach(successor);
+      tell = (heard) => heard(successor);
+      for (const heard of early) heard(successor);
+    } catch (error) {
+      this.#twins.clear();
+      this.#outputs[Symbol.dispose]();
+      // It may be there all the same, and hear nothing: stopped, or in a hook of the user's that hangs.
+      await Promise.all([this.kill(), this.#launcher.kill(heir.id, heir.pid)]);
+      throw error;
+    }
   }
 
   /** Has it read what it was sent, where code that keeps its interpreter can be brought to let it. */
@@ -172,41 +253,38 @@ export class Worker {
     return this.#launcher.stacks(this.id, this.pid);
   }
 
-  /** Ends the process and all that it started; resolves when nothing of it is left. Its exit is still announced. */
-  kill(): Promise<void> {
-    if (this.#ending === undefined) {
-      // Its socket may end before its exit is told: this is the first that we hear of its end, and the last of its cgroup.
-      this.#final = this.#count();
-      this.#ending = this.#kill();
-    }
-    return this.#ending;
+  /**
+   * Ends the process and all that it started, but for its twins; resolves when nothing of it is left. Its exit is still announced. Once
+   * there is no twin, a further call ends what a first one has left.
+   */
+  async kill(): Promise<void> {
+    // Its socket may end before its exit is told: this is the first that we hear of its end, and the last of its cgroup.
+    this.#final ??= this.#count();
+    const spare = this.#living.map(({ pid }) => pid);
+    this.#ending ??= this.#launcher.kill(this.id, this.pid, spare);
+    // Not one after the other: what left its session is the cgroup's to find, and what is in no cgroup the launcher's.
+    const ended = spare.length === 0 ? this.#clear() : this.#endOthers(spare);
+    await ended?.catch((err: unknown) => this.#log.error({ err }, 'a cgroup could not be removed'));
+    await this.#ending;
+    if (this.#isDrained && spare.length === 0 && !this.#isReplaced) this.#outputs[Symbol.dispose]();
   }
 
-  async #kill(): Promise<void> {
-    const byLauncher = this.#launcher.kill(this.id, this.pid);
-    // Not one after the other: what left its session is the cgroup's to find, and what is in no cgroup the launcher's.
-    await this.#cgroup?.end().catch((err: unknown) => this.#log.error({ err }, 'a cgroup could not be removed'));
-    await byLauncher;
+  /** Once: two at the same time would take each other's limit of processes for the former one. */
+  #endOthers(spare: readonly number[]): Promise<void> | undefined {
+    this.#othersEnded ??= this.#cgroup?.endOthers(spare);
+    return this.#othersEnded;
+  }
+
+  #clear(): Promise<void> | undefined {
+    this.#cleared ??= this.#cgroup?.end();
+    return this.#cleared;
   }
 
   #receive(frame: Frame): void {
     const parsed = fromWorkerSchema.parse(frame);
-    if ('pipes' in parsed) this.#drain(parsed.pipes);
-    if (parsed.type === 'finished') this.#flushText();
+    if ('pipes' in parsed) this.#outputs.drain(parsed.pipes);
+    if (parsed.type === 'finished') this.#outputs.flush();
     this.#events?.frame(parsed);
-  }
-
-  #drain(pipes: readonly [number, number]): void {
-    if (pipes[0] > 0) this.#pipes.stdout.drain();
-    if (pipes[1] > 0) this.#pipes.stderr.drain();
-  }
-
-  /** Half a code point at the end of an execution belongs to it, escaped; it never waits for the next one's bytes. */
-  #flushText(): void {
-    for (const stream of STREAMS) {
-      const text = this.#decoders[stream].flush();
-      if (text !== '') this.#events?.output(stream, text);
-    }
   }
 
   #disconnected(error: Error | undefined): void {
@@ -223,26 +301,34 @@ export class Worker {
    */
   #ended(status: ExitStatus): void {
     void this.kill();
-    const { oomKills, cpuMs } = this.#final;
-    const exit = { ...status, oom: status.signal === 'SIGKILL' && oomKills > 0, cpuMs };
+    const { oomKills, cpuMs } = this.#final ?? NOTHING_COUNTED;
+    const before = this.#before;
+    const exit = {
+      ...status,
+      oom: status.signal === 'SIGKILL' && oomKills > before.oomKills,
+      cpuMs: cpuMs === undefined ? undefined : Math.max(0, cpuMs - (before.cpuMs ?? 0)),
+    };
     this.#exit = exit;
     if (this.#linkClosed) this.#finish(exit);
   }
 
   #count(): FinalCount {
     try {
-      return this.#cgroup?.finalCount() ?? { oomKills: 0 };
+      return this.#cgroup?.finalCount() ?? NOTHING_COUNTED;
     } catch (err) {
       this.#log.error({ err }, "a worker's cgroup could not be read");
-      return { oomKills: 0 };
+      return NOTHING_COUNTED;
     }
   }
 
   #finish(status: ExitStatus): void {
-    this.#drain([1, 1]);
-    this.#flushText();
-    for (const stream of STREAMS) this.#pipes[stream][Symbol.dispose]();
+    this.#outputs.drain([1, 1]);
+    this.#outputs.flush();
+    this.#isDrained = true;
+    if (this.#isReplaced || this.#living.length > 0) this.#outputs.receiver = undefined;
+    else this.#outputs[Symbol.dispose]();
     if (this.#events) this.#announceExit(status);
+    this.#gone.resolve();
   }
 
   #announceExit(status: ExitStatus): void {

@@ -20,7 +20,8 @@ EX_PROTOCOL = 76
 
 # Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
 _fstat, _close, _write, _Lock = os.fstat, os.close, os.write, threading.Lock
-_monotonic, _sleep = time.monotonic, time.sleep
+_monotonic, _sleep, _poll, _python_version = time.monotonic, time.sleep, select.poll, platform.python_version
+_getpid = os.getpid
 
 
 class Refused(Exception):
@@ -34,10 +35,10 @@ def hello(transport: str, capabilities: Sequence[str] = CAPABILITIES, token: str
         "protocol": list(PROTOCOL_VERSIONS),
         "codecs": list(CODECS),
         "language": "python",
-        "languageVersion": platform.python_version(),
+        "languageVersion": _python_version(),
         "transport": transport,
         "capabilities": list(capabilities),
-        "pid": os.getpid(),
+        "pid": _getpid(),
     }
     if token is not None:
         message["token"] = token
@@ -62,21 +63,24 @@ class Connection:
     """Frames over a pair of blocking file descriptors. Any thread may send, one receives."""
 
     def __init__(self, read_fd: int, write_fd: int) -> None:
+        # Wraps each send; the session puts its shield against interrupts here, for half a frame would end the worker.
+        self.guard: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
+        self._begin(read_fd, write_fd)
+
+    def _begin(self, read_fd: int, write_fd: int) -> None:
         self.fds = (read_fd, write_fd)
         self.codec = "json"
         self.closed = False
-        # Wraps each send; the session puts its shield against interrupts here, for half a frame would end the worker.
-        self.guard: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
         self._files = self._identify()
         self._reader = FrameReader(read_fd)
         self._lock = _Lock()
         self._sent = 0
         self._received = 0
 
-    def greet(self, message: Message) -> None:
-        """Exchange hellos and fix the codec. Raises Refused, ProtocolError, EOFError, TimeoutError (10 s)."""
+    def greet(self, message: Message, seconds: float | None = HELLO_SECONDS) -> None:
+        """Exchange hellos and fix the codec. Raises Refused, ProtocolError, EOFError, TimeoutError (None: never)."""
         write_all(self.fds[1], encode(message, "json"))
-        answer = decode(self._read_in_time(), "json")
+        answer = decode(self._reader.read() if seconds is None else self._read_in_time(seconds), "json")
         if answer.get("type") == "refused":
             raise Refused(f"the agent refused this worker ({answer.get('code')}): {answer.get('message')}")
         if answer.get("type") != "hello" or answer.get("protocol") not in PROTOCOL_VERSIONS:
@@ -90,14 +94,14 @@ class Connection:
             )
         self.codec = answer["codec"]
 
-    def _read_in_time(self) -> bytes:
-        poll = select.poll()
+    def _read_in_time(self, seconds: float) -> bytes:
+        poll = _poll()
         poll.register(self.fds[0], select.POLLIN)
-        deadline = _monotonic() + HELLO_SECONDS
+        deadline = _monotonic() + seconds
         # Not for its first byte alone: half a hello must not hang this worker.
         while not self._reader.has_frame():
             if not poll.poll(max(0.0, deadline - _monotonic()) * 1000):
-                raise TimeoutError(f"no hello within {HELLO_SECONDS:.0f} s")
+                raise TimeoutError(f"no hello within {seconds:.0f} s")
             self._reader.take()
         return self._reader.read()
 
@@ -178,6 +182,10 @@ class Connection:
         for fd in set(self.fds):
             with contextlib.suppress(OSError):
                 _close(fd)
+
+    def reopen(self, fd: int) -> None:
+        """In a twin: another connection, numbered from the start; those who hold this object send through it."""
+        self._begin(fd, fd)
 
 
 def _is_number(number: Any) -> TypeGuard[int | float]:

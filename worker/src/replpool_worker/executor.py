@@ -79,7 +79,7 @@ class Executor:
         self._send = send
         self._pipes = pipes
         self._compiler = Compiler()
-        self._queue: deque[Execution] = deque()
+        self._queue: deque[Execution | Callable[[], None]] = deque()
         # One context for all executions, so that context variables (decimal's precision) hold from one to the next.
         self._context = contextvars.copy_context()
         self._pid = _getpid()
@@ -91,6 +91,18 @@ class Executor:
         self.inputs: Input
         self.output: Output
         self.displays: Display
+        # Called before each item of the queue.
+        self.begin: Callable[[], None] = lambda: None
+
+    def submit_task(self, task: Callable[[], None]) -> None:
+        """From the protocol thread: queue what is done on the main thread between executions, in order with them."""
+        self._queue.append(task)
+        _call_soon_threadsafe(self._loop, self.next, context=self._context)
+
+    def take_over(self) -> None:
+        """In a twin: what stands in the queue is the worker's, which its agent has given up."""
+        self._queue.clear()
+        self._pid = _getpid()
 
     def submit(self, message: Message) -> None:
         """From the protocol thread: queue an `execute`."""
@@ -108,7 +120,15 @@ class Executor:
         try:
             # An interrupt in the midst of the user's asyncio.run may have left it unset.
             _set_running_loop(self._loop)
-            self._start(self._queue.popleft())
+            self.begin()
+            item = self._queue.popleft()
+            if isinstance(item, Execution):
+                self._start(item)
+                return
+            # Code of the user's in it may turn the loop; the context, which is entered, keeps the next item out of it.
+            item()
+            if self._queue:
+                _call_soon(self._loop, self.next, context=self._context)
         except BaseException as error:
             die(error)
 

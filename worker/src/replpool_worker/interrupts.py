@@ -26,6 +26,7 @@ WAKE_PAUSES = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032)
 
 # Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
 _pthread_kill, _sleep, _get_ident, _getframe = signal.pthread_kill, time.sleep, threading.get_ident, sys._getframe
+_Lock = threading.Lock
 _call_soon, _call_soon_threadsafe = asyncio.BaseEventLoop.call_soon, asyncio.BaseEventLoop.call_soon_threadsafe
 
 
@@ -39,7 +40,7 @@ class Interrupts:
         self._handler = self._on_signal
         self._signals = Signals(self._handler)
         self._interpreter = Interpreter()
-        self._lock = threading.Lock()
+        self._lock = _Lock()
         self._main = threading.main_thread().ident or 0
         self._running: str | None = None
         self._shielded = 0
@@ -61,6 +62,10 @@ class Interrupts:
     def leave(self) -> None:
         """In a forked child of the user's: its signals are its own."""
         self._signals.leave()
+
+    def reset(self) -> None:
+        """In a twin, where no execution runs: the protocol thread of the worker may have held the lock."""
+        self._lock = _Lock()
 
     def begin(self, execution: str) -> None:
         """From now on an interrupt that names `execution` counts, whatever earlier code did to SIGINT."""

@@ -14,7 +14,7 @@ PR_SET_CHILD_SUBREAPER = 36
 _IOLBF = 1
 
 # Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
-_open, _ioctl, _array = open, fcntl.ioctl, array.array
+_open, _ioctl, _array, _listdir, _exists = open, fcntl.ioctl, array.array, os.listdir, os.path.exists
 
 _libc = ctypes.CDLL(None, use_errno=True)
 try:
@@ -92,20 +92,20 @@ def children(pid: int) -> list[int]:
     task = f"/proc/{pid}/task"
     found: list[int] = []
     try:
-        threads = os.listdir(task)
+        threads = _listdir(task)
     except OSError:
         return found
     for thread in threads:
         path = f"{task}/{thread}/children"
         text = read(path)
-        if not text and not os.path.exists(path) and os.path.exists(f"{task}/{thread}"):
+        if not text and not _exists(path) and _exists(f"{task}/{thread}"):
             return _children_by_scan(pid)
         found.extend(int(child) for child in text.split())
     return found
 
 
 def _children_by_scan(pid: int) -> list[int]:
-    numbers = (entry for entry in os.listdir("/proc") if entry.isdigit())
+    numbers = (entry for entry in _listdir("/proc") if entry.isdigit())
     return [int(entry) for entry in numbers if stat(entry)[1:2] == [str(pid)]]
 
 
@@ -157,5 +157,9 @@ def overwrite_environment(name: str, value: str) -> None:
     if at == 0 and not block.startswith(prefix):
         return
     at += len(prefix)
-    room = block.index(b"\0", at) - at
+    end = block.index(b"\0", at)
+    # What an earlier and shorter value left.
+    while block[end + 1 : end + 2] == b"\0":
+        end += 1
+    room = end - at
     ctypes.memmove(start + at, value.encode()[:room].ljust(room, b"\0"), room)

@@ -102,7 +102,10 @@ class Launcher:
         elif kind == "fork":
             self._fork(message)
         elif kind == "kill":
-            self._kill(str(message["worker"]), int(message["pid"]))
+            spare = frozenset(int(pid) for pid in message.get("spare") or [])
+            self._kill(str(message["worker"]), int(message["pid"]), spare)
+        elif kind == "adopt":
+            self._adopt(str(message["worker"]), int(message["pid"]), str(message["of"]))
         elif kind == "wake":
             self._wake(str(message["worker"]), int(message["pid"]))
         elif kind == "stacks":
@@ -193,9 +196,19 @@ class Launcher:
         else:
             raise ValueError(f"{kind!r}")
 
-    def _kill(self, worker: str, pid: int) -> None:
-        self._kills.append(Kill(worker, pid))
+    def _kill(self, worker: str, pid: int, spare: frozenset[int]) -> None:
+        self._kills.append(Kill(worker, pid, spare))
         self._advance_kills()
+
+    def _adopt(self, worker: str, pid: int, of: str) -> None:
+        """A twin of `of`, which is its child or, where it is gone already, ours."""
+        # One that ended was reaped, or will be, as nobody's.
+        if not kernel.is_alive(pid):
+            return
+        self._workers[pid] = worker
+        text = self._stacks.adopt(worker, of)
+        if text is not None:
+            self._agent.send({"type": "stacks", "worker": of, "text": text})
 
     def _wake(self, worker: str, pid: int) -> None:
         if self._workers.get(pid) == worker and kernel.catches(pid, WAKE):

@@ -94,6 +94,10 @@ class Output:
                 with contextlib.suppress(OSError):
                     _set_blocking(end, True)
 
+    def fds(self) -> set[int]:
+        """The descriptors that are ours beside 1 and 2."""
+        return {end for end in self._ends if end is not None}
+
     def replaced(self) -> list[Any]:
         """The streams that user code put in the place of ours."""
         present = [getattr(sys, name, None) for name in _NAMES]

@@ -25,9 +25,11 @@ def exit_status(status: int) -> dict[str, Any]:
 class Kill:
     """The end of one worker with all that is its own; finished when nothing of it is left."""
 
-    def __init__(self, worker: str, pid: int) -> None:
+    def __init__(self, worker: str, pid: int, spare: AbstractSet[int] = frozenset()) -> None:
+        """`spare`: processes that are neither stopped nor killed, nor what is below them."""
         self.worker = worker
         self.pid = pid
+        self._spare = spare
         self._killed: set[int] = set()
         self._is_number_ours = True
 
@@ -61,7 +63,8 @@ class Kill:
 
     def _find(self, others: AbstractSet[int]) -> set[int]:
         roots = {pid for pid in kernel.children(os.getpid()) if pid not in others and self._is_ours(pid)}
-        return roots | kernel.descendants(*roots)
+        found = roots | kernel.descendants(*roots)
+        return found - self._spare - kernel.descendants(*self._spare)
 
     def _is_ours(self, pid: int) -> bool:
         if pid == self.pid:

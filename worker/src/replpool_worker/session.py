@@ -12,13 +12,17 @@ from .connection import Connection
 from .display import Display
 from .executor import Executor, die
 from .frames import FrameTooLarge, Message, ProtocolError
+from .handles import handles
 from .input import Input
 from .interrupts import Interrupts
 from .loop import allow_nested, make_loop
 from .namespace import Namespace
 from .output import Output
 from .requests import Requests
+from .snapshots import Snapshots
+from .threads import Threads
 from .tracebacks import describe, show_unraisable
+from .twin import Forks, unless_twin
 
 # Python hands the interpreter to a waiting thread after this long; the default of 5 ms is what an interrupt of
 # `while True: pass` would wait.
@@ -32,13 +36,14 @@ FRAME_SECONDS = 1.0
 FAILURES = 1000
 
 # Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
-_exit, _call_soon = os._exit, asyncio.BaseEventLoop.call_soon
+_exit, _start_new_thread = os._exit, _thread.start_new_thread
+_call_soon = asyncio.BaseEventLoop.call_soon
 
 
 class Session:
     """Everything of one worker process behind its connection."""
 
-    def __init__(self, connection: Connection, namespace: Namespace) -> None:
+    def __init__(self, connection: Connection, namespace: Namespace, can_fork: bool = False) -> None:
         self._connection = connection
         self._loop = make_loop()
         self._interrupts = Interrupts(self._loop, self._report)
@@ -47,15 +52,30 @@ class Session:
         self._inputs = Input(self._emit, self._interrupts)
         self._displays = Display(self._emit)
         self._executor.inputs, self._executor.displays = self._inputs, self._displays
-        self._requests = Requests(namespace, connection.send)
-        self._namespace = namespace
+        self._threads = Threads()
+        self._snapshots = Snapshots(
+            namespace=namespace,
+            executor=self._executor,
+            interrupts=self._interrupts,
+            requests=lambda: self._requests,
+            threads=self._threads,
+            loop=self._loop,
+            send=connection.send,
+        )
+        self._requests = Requests(namespace, connection.send, self._threads, self._snapshots.copied)
+        if can_fork:
+            self._snapshots.forks = Forks(connection, self._loop, self)
+        self._executor.begin = self._snapshots.begin
+        # Descriptors of the worker's that the session does not use itself.
+        self.fds: set[int] = set()
         # How often the loop came back since it last did anything.
         self._failures = 0
         connection.guard = lambda: self._interrupts
 
     def run(self, output: Output) -> None:
         """Serve for ever, on the main thread; the process ends inside."""
-        self._output = self._executor.output = output
+        self._output = self._executor.output = self._snapshots.output = output
+        self._threads.enter()
         sys.setswitchinterval(SWITCH_SECONDS)
         self._interrupts.install()
         self._inputs.install()
@@ -63,11 +83,9 @@ class Session:
         allow_nested(self._loop, self._interrupts)
         if sys.unraisablehook is sys.__unraisablehook__:
             sys.unraisablehook = show_unraisable
-        os.register_at_fork(after_in_child=self._in_forked_child)
-        self._connection.send({"type": "ready"})
-        # Not threading.Thread: user code that joins all threads but its own would wait for this one for ever. So
-        # nothing on it may call threading.current_thread(), which would list it.
-        _thread.start_new_thread(self._listen, ())
+        os.register_at_fork(after_in_child=unless_twin(self._in_forked_child))
+        self._snapshots.waiting.install()
+        self._begin()
         failure: BaseException = RuntimeError("the event loop does not run")
         while self._failures < FAILURES:
             try:
@@ -81,6 +99,28 @@ class Session:
             self._failures += 1
             _call_soon(self._loop, self._turned)
         raise failure
+
+    def _begin(self) -> None:
+        self._connection.send({"type": "ready"})
+        # Not threading.Thread: user code that joins all threads but its own would wait for this one for ever. So
+        # nothing on it may call threading.current_thread(), which would list it.
+        _start_new_thread(self._listen, ())
+
+    def reset(self) -> None:
+        """In a twin: what the worker's other threads held is not held here, and no thread is here."""
+        self._threads.restart()
+        self._interrupts.reset()
+        self._requests.restart()
+        self._snapshots.reset()
+
+    def answer(self, message: Message) -> None:
+        """In a frozen twin: a question about the namespace, on this thread."""
+        self._requests.answer(message)
+
+    def take_over(self) -> None:
+        """In a twin that becomes the worker."""
+        self._executor.take_over()
+        self._begin()
 
     def _turned(self) -> None:
         """On the loop, which thereby is seen to work."""
@@ -131,6 +171,7 @@ class Session:
 
     def _listen(self) -> None:
         """The protocol thread. Its end is the worker's: 0 at end of file, 70 for what is not protocol."""
+        self._threads.enter()
         try:
             while True:
                 self._dispatch(self._connection.receive())
@@ -156,12 +197,34 @@ class Session:
             self._requests.submit(message)
         elif kind == "heartbeat":
             self._connection.send({"type": "heartbeat"})
+        elif kind in ("snapshot", "rollback"):
+            self._snapshot(kind, message)
+        elif kind == "handles":
+            items = handles(self._own_fds(), self._snapshots.waiting.has)
+            self._connection.send({"type": "reply", "request": message.get("request"), "value": {"items": items}})
+        elif kind == "discard":
+            self._snapshots.discard(message.get("snapshot"))
         elif kind == "open":
             self._open(message)
         elif kind == "shutdown":
             _exit(0)
         else:
             raise ProtocolError(f"a worker knows no {kind!r}")
+
+    def _own_fds(self) -> set[int]:
+        ends = set() if self._output is None else self._output.fds()
+        return {*self._connection.fds, *ends, *self._loop.fds(), *self.fds}
+
+    def _snapshot(self, kind: str, message: Message) -> None:
+        kinds = message.get("kinds")
+        if not isinstance(message.get("snapshot"), str) or "request" not in message:
+            raise ProtocolError(f"a {kind} without a request or an id")
+        if kind == "rollback":
+            self._executor.submit_task(lambda: self._snapshots.roll_back(message))
+            return
+        if not isinstance(kinds, list) or not kinds or any(one not in ("fork", "copy") for one in kinds):
+            raise ProtocolError("a snapshot of kinds that this worker does not know")
+        self._executor.submit_task(lambda: self._snapshots.take(message))
 
     def _open(self, message: Message) -> None:
         """Turn an idle fork into a session: folder, environment, limits."""
@@ -189,6 +252,7 @@ class Session:
     def _in_forked_child(self) -> None:
         """In a child that user code forked: it is not the worker, and must not hold its connection open."""
         self._connection.forget()
+        self._snapshots.reset()
         self._inputs.close()
         self._displays.closed = True
         with contextlib.suppress(ValueError):

@@ -58,6 +58,10 @@ class SessionLoop(asyncio.SelectorEventLoop):
             assert self._csock is not None
             signal.set_wakeup_fd(self._csock.fileno() if wakeup == former else wakeup)
 
+    def fds(self) -> set[int]:
+        """Both ends of the pipe by which threads and signals wake it."""
+        return {end.fileno() for end in (self._ssock, self._csock) if end is not None}
+
     def _read_from_self(self) -> None:
         with contextlib.suppress(BlockingIOError, InterruptedError):
             while data := _recv(self._ssock, 4096):

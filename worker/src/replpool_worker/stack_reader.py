@@ -56,6 +56,16 @@ class StackReader:
             kernel.signal(pid, SIGNAL)
         return True
 
+    def adopt(self, worker: str, of: str) -> str | None:
+        """The FIFO of `of` is `worker`'s from now on. Returns what came of a dump that was asked of `of`."""
+        dump = self._dumps.pop(of, None)
+        if dump is not None:
+            dump.text += _read(dump.fd) or b""
+        fd = self._fifos.pop(of, None)
+        if fd is not None:
+            self._fifos[worker] = fd
+        return None if dump is None else _text(dump)
+
     def forget(self, worker: str) -> str | None:
         """The worker is gone. Returns what came of a dump that was asked for."""
         dump = self._dumps.pop(worker, None)

@@ -53,6 +53,10 @@ class StackDump:
                 os.close(low)
             faulthandler.register(SIGNAL, file=self._fd, all_threads=True, chain=False)
 
+    def fds(self) -> set[int]:
+        """The descriptor of the FIFO."""
+        return set() if self._fd is None else {self._fd}
+
     def withdraw(self) -> None:
         """In a forked child of the user's: the handler and the descriptor are the worker's."""
         if self._fd is not None:

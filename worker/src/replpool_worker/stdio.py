@@ -45,6 +45,10 @@ class PumpedOutput(Output):
         os.close(write)
         return _Pump(read, kind, self._emit)
 
+    def fds(self) -> set[int]:
+        """Likewise, with the ends that are read."""
+        return {*super().fds(), *(pump.fd for pump in self._pumps)}
+
     def pipes(self) -> list[int]:
         """Send what stands in the pipes; nothing is left for the agent to read."""
         self.flush()
@@ -56,14 +60,14 @@ class PumpedOutput(Output):
 class _Pump:
     def __init__(self, fd: int, kind: str, emit: Callable[[str, bytes], None]) -> None:
         self.kind = kind
-        self._fd = fd
+        self.fd = fd
         self._emit = emit
         self._lock = threading.Lock()
 
     def run(self) -> None:
         """Thread: send what comes, until every writing end is closed."""
         poll = _poll()
-        poll.register(self._fd, select.POLLIN)
+        poll.register(self.fd, select.POLLIN)
         while True:
             ((_, events),) = poll.poll()
             if not self.drain() and events & select.POLLHUP:
@@ -73,10 +77,10 @@ class _Pump:
         """Send what stands in the pipe now, in order. Returns the bytes."""
         with self._lock:
             answer = array("i", [0])
-            _ioctl(self._fd, termios.FIONREAD, answer)
+            _ioctl(self.fd, termios.FIONREAD, answer)
             left = answer[0]
             while left > 0:
-                data = _read(self._fd, min(left, CHUNK_BYTES))
+                data = _read(self.fd, min(left, CHUNK_BYTES))
                 left -= len(data)
                 self._emit(self.kind, data)
             return answer[0]

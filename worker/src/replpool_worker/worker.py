@@ -10,7 +10,7 @@ import sys
 import warnings
 from typing import NoReturn
 
-from . import EX_SOFTWARE, PROTOCOL_FDS, WORKER_MARKER, kernel, libraries
+from . import CAPABILITIES, EX_SOFTWARE, PROTOCOL_FDS, WORKER_MARKER, kernel, libraries
 from .connection import Connection, Refused, hello, leave, protocol_fds
 from .executor import die
 from .frames import Message, ProtocolError
@@ -19,6 +19,7 @@ from .output import Output, widen
 from .session import Session
 from .stacks import StackDump
 from .stdio import PumpedOutput, take_stdio
+from .twin import SNAPSHOT, unless_twin
 
 
 def _prepare() -> None:
@@ -62,7 +63,7 @@ def forked(request: Message, namespace: Namespace) -> NoReturn:
         fd = endpoint.detach()
         os.environ[PROTOCOL_FDS] = f"{fd},{fd}"
         connection = Connection(fd, fd)
-        connection.greet(hello("socket", token=request["token"]))
+        connection.greet(hello("socket", (*CAPABILITIES, SNAPSHOT), request["token"]))
         for target, name in ((1, "out"), (2, "err")):
             pipe = os.open(os.path.join(request["directory"], name), os.O_WRONLY | os.O_CLOEXEC)
             widen(pipe)
@@ -70,8 +71,10 @@ def forked(request: Message, namespace: Namespace) -> NoReturn:
             os.close(pipe)
         stacks = StackDump()
         stacks.offer(request["directory"])
-        os.register_at_fork(after_in_child=stacks.withdraw)
-        Session(connection, namespace).run(Output())
+        os.register_at_fork(after_in_child=unless_twin(stacks.withdraw))
+        session = Session(connection, namespace, can_fork=True)
+        session.fds = stacks.fds()
+        session.run(Output())
     except (Refused, ProtocolError, EOFError, TimeoutError, ConnectionError, FileNotFoundError) as error:
         os._exit(leave(error))
     except BaseException as error:
