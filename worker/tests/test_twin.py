@@ -322,3 +322,13 @@ def test_a_fork_warns_of_nothing_and_shows_no_warning_of_the_users_again(pair: P
     pair.run("warnings.simplefilter('error')")
     pair.worker.twin().close()
     assert pair.run("1 + 1") == "2"
+
+
+def test_a_twin_that_hangs_in_a_hook_of_user_code_ends_when_it_is_not_needed(pair: Pair) -> None:
+    pair.run("import os, time\nos.register_at_fork(after_in_child=lambda: time.sleep(600))")
+    answer = pair.worker.snapshot()
+    pid = answer["value"]["pid"]
+    assert kernel.is_alive(pid)
+    pair.worker.send("discard", snapshot=answer["snapshot"])
+    wait_until(lambda: not kernel.stat(pid), "the twin is reaped")
+    assert pair.run("1 + 1") == "2"

@@ -132,7 +132,7 @@ export class Executions implements Disposable {
     const first = this.#queue.shift();
     if (!first) return;
     this.#host.setBusy(true);
-    if (first instanceof Turn) void this.#takeTurn(first);
+    if (first instanceof Turn) this.#contain(this.#takeTurn(first));
     else this.#begin(first, worker);
   }
 
@@ -154,7 +154,7 @@ export class Executions implements Disposable {
     }
     // The snapshot is made in its time.
     this.#watch = this.#watchOf(run);
-    if (this.#transactions.needsSnapshot(run.request)) void this.#takeSnapshot(run);
+    if (this.#transactions.needsSnapshot(run.request)) this.#contain(this.#takeSnapshot(run));
     else this.#dispatch(run, worker);
   }
 
@@ -367,6 +367,14 @@ export class Executions implements Disposable {
     void this.#host.worker?.kill();
   }
 
+  /** A defect in what one session does must not end the agent, and with it all sessions. */
+  #contain(act: Promise<unknown>): void {
+    act.catch((error: unknown) => {
+      this.#observer.failed('what was to become of an execution is not known', error);
+      void this.#host.worker?.kill();
+    });
+  }
+
   #started(run: ExecutionRun): void {
     run.start();
     this.#log.append({ type: 'started', execution: run.id, ...count(run.executionCount) });
@@ -394,7 +402,10 @@ export class Executions implements Disposable {
     // However the code took the interrupt: a deadline that was reached is a timeout.
     const status = run.ending === 'timeout' ? 'timeout' : frame.status;
     const { current: open } = this.#transactions;
-    if (open !== undefined && open.policy !== 'explicit' && status !== 'ok') return void this.#rollBack(run, status);
+    if (open !== undefined && open.policy !== 'explicit' && status !== 'ok') {
+      this.#contain(this.#rollBack(run, status));
+      return;
+    }
     this.#names.apply(frame.variables);
     if (open?.policy === 'explicit') {
       open.joined(run.id);

@@ -252,9 +252,11 @@ export class Session {
     if (broken) this.#observer.failed('a worker broke the protocol', broken);
     const message = broken?.message ?? `the worker ended ${describeExit(status)}`;
     if (this.executions.survivesWorker) {
-      this.#goingBack = this.#goBack(reason, message).finally(() => {
-        this.#goingBack = undefined;
-      });
+      this.#goingBack = this.#goBack(reason, message)
+        .catch((error: unknown) => this.#observer.failed('a session did not go back to its twin', error))
+        .finally(() => {
+          this.#goingBack = undefined;
+        });
       return;
     }
     this.#takeWorker();

@@ -1,6 +1,7 @@
 """The session's snapshots: frozen forks (twin.py) and copies of the namespace (namespace_copy.py), by id."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -60,6 +61,7 @@ class Snapshots:
         self.forks: Forks | None = None
         self.waiting = Waiting()
         self._copies: dict[str, NamespaceCopy] = {}
+        self._twins: dict[str, int] = {}
         self._discarded: deque[object] = deque()
         self._is_reaping = False
 
@@ -117,6 +119,7 @@ class Snapshots:
             self._abandon(pid)
             raise Unsafe(sentence(foreign))
         self.waiting.add(pid)
+        self._twins[message["snapshot"]] = pid
         self.forks.prefer_worker()
         return pid
 
@@ -164,6 +167,7 @@ class Snapshots:
         while self._discarded:
             snapshot = self._discarded.popleft()
             held = [self._copies.pop(snapshot, None)] if isinstance(snapshot, str) else []
+            self._end_twin(snapshot)
             # What it held goes here, and may have a `__del__` of the user's.
             quietly(self._interrupts, held.clear)
             self._executor.leave_fork()
@@ -171,6 +175,14 @@ class Snapshots:
         if self.waiting.reap() and is_due and not self._is_reaping:
             self._is_reaping = True
             _call_later(self._loop, REAP_SECONDS, self._reap, REAP_SECONDS)
+
+    def _end_twin(self, snapshot: object) -> None:
+        """One that hangs in a hook of the user's does not see that its connection has ended."""
+        pid = self._twins.pop(snapshot, 0) if isinstance(snapshot, str) else 0
+        # A child that nobody has reaped: the number is its own.
+        if pid and self.waiting.has(pid):
+            with contextlib.suppress(OSError):
+                _kill(pid, _SIGKILL)
 
     def _reap(self, pause: float) -> None:
         self._is_reaping = self.waiting.reap()
@@ -186,5 +198,6 @@ class Snapshots:
     def reset(self) -> None:
         """In a forked process: the worker's twins are no children of it."""
         self.waiting.forget_all()
+        self._twins.clear()
         self._discarded.clear()
         self._is_reaping = False
