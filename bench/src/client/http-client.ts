@@ -1,4 +1,11 @@
-import { type CreateSession, type Pool, poolSchema, type Session, sessionSchema } from '@replpool/protocol';
+import {
+  type CreateSession,
+  type Pool,
+  poolSchema,
+  type Session,
+  sessionSchema,
+  type TransactionPolicy,
+} from '@replpool/protocol';
 import { Pool as ConnectionPool, type Dispatcher } from 'undici';
 import { Lines } from './lines.ts';
 import { expectOutcome, type Message, type Outcome, readMessage, readOutcome } from './message.ts';
@@ -30,8 +37,9 @@ export class HttpClient implements AsyncDisposable {
   }
 
   /** Runs code; resolves with the answer, which comes at its end. */
-  async execute(session: string, code: string): Promise<Outcome> {
-    return readOutcome(await this.#json('POST', `/v1/sessions/${session}/executions`, { code }));
+  async execute(session: string, code: string, policy?: TransactionPolicy): Promise<Outcome> {
+    const body = { code, ...(policy && { transaction: { policy } }) };
+    return readOutcome(await this.#json('POST', `/v1/sessions/${session}/executions`, body));
   }
 
   /** Runs code and hears its events as NDJSON; resolves at the end of the stream. @throws Error unless the code ended well */

@@ -65,14 +65,28 @@ export interface Outcome {
   readonly status: string;
   /** `text/plain` of the result. */
   readonly result: string | undefined;
+  /** Of one that ran in a transaction. */
+  readonly transaction?: { readonly snapshot: string; readonly outcome: string; readonly costMs: number } | undefined;
 }
 
 export function readOutcome(value: unknown): Outcome {
-  return { status: text(value, 'status'), result: plainText(field(value, 'result')) };
+  const transaction = field(value, 'transaction');
+  return {
+    status: text(value, 'status'),
+    result: plainText(field(value, 'result')),
+    transaction:
+      transaction === undefined
+        ? undefined
+        : {
+            snapshot: text(transaction, 'snapshot'),
+            outcome: text(transaction, 'outcome'),
+            costMs: Number(field(transaction, 'costMs')),
+          },
+  };
 }
 
 /** @throws Error unless the code ended well, with this result where one is given */
-export function expectOutcome({ status, result }: Outcome, expected?: string): void {
+export function expectOutcome({ status, result }: Pick<Outcome, 'status' | 'result'>, expected?: string): void {
   if (status === 'ok' && (expected === undefined || result === expected)) return;
   throw new Error(
     `the execution is ${status} with result ${result}, expected ok${expected ? ` with ${expected}` : ''}`,

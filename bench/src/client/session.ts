@@ -1,4 +1,4 @@
-import type { CreateSession } from '@replpool/protocol';
+import type { CreateSession, TransactionPolicy } from '@replpool/protocol';
 import type { HttpClient } from './http-client.ts';
 import type { Message, Outcome } from './message.ts';
 
@@ -19,8 +19,8 @@ export class BenchSession implements AsyncDisposable {
     return new BenchSession(http, id, pod);
   }
 
-  execute(code: string): Promise<Outcome> {
-    return this.#http.execute(this.id, code);
+  execute(code: string, policy?: TransactionPolicy): Promise<Outcome> {
+    return this.#http.execute(this.id, code, policy);
   }
 
   stream(code: string, heard: (message: Message) => void): Promise<void> {

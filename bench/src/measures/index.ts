@@ -7,7 +7,9 @@ import { pipelined } from './pipelined.ts';
 import { print } from './print.ts';
 import { sequential } from './sequential.ts';
 import { sessionsOnOneAgent } from './sessions.ts';
+import { snapshots } from './snapshots.ts';
 import { stdout } from './stdout.ts';
+import { transactions } from './transactions.ts';
 
 /** All measures, in the order in which they run. */
 export const measures: readonly Measure[] = [
@@ -20,6 +22,8 @@ export const measures: readonly Measure[] = [
   acquireAtOnce,
   sessionsOnOneAgent,
   interruptToAnswer,
+  transactions,
+  snapshots,
 ];
 
 /** The measures of these names, in the order of `measures`. @throws Error that names one that does not exist */

@@ -1,0 +1,62 @@
+import { expectOutcome } from '../client/message.ts';
+import type { BenchSession } from '../client/session.ts';
+import type { Figure } from '../report/figure.ts';
+import type { Context, Measure } from './measure.ts';
+import { each, repeat } from './repeat.ts';
+import { withSession } from './with-client.ts';
+
+const sizes = {
+  full: { forks: 50, copies: 5, megabytes: [0, 10, 100, 1000], dicts: 1_000_000 },
+  smoke: { forks: 5, copies: 1, megabytes: [0, 10], dicts: 10_000 },
+};
+
+/** What the fork is compared with; `data` is the namespace. */
+const OTHERS = {
+  'copy.deepcopy': 'import copy\nmade = copy.deepcopy(data)',
+  'cloudpickle, written and read': 'import cloudpickle\nmade = cloudpickle.loads(cloudpickle.dumps(data))',
+} as const;
+
+/** What the worker says that a snapshot took. */
+async function fork(session: BenchSession): Promise<number> {
+  const { transaction } = await session.execute('None', 'rollback_on_failure');
+  if (transaction?.snapshot === 'fork') return transaction.costMs;
+  throw new Error(`the snapshot is ${transaction?.snapshot}, not a fork`);
+}
+
+/** What another way takes, timed in the session: without the way to it and back. */
+async function other(session: BenchSession, code: string): Promise<number> {
+  const [first, last] = code.split('\n');
+  const timed = `${first}\nimport time\nbegan = time.perf_counter()\n${last}\ntook = time.perf_counter() - began\ndel made\ntook * 1000`;
+  const outcome = await session.execute(timed);
+  expectOutcome({ ...outcome, result: undefined });
+  return Number(outcome.result);
+}
+
+async function run(context: Context): Promise<Figure[]> {
+  const { forks, copies, megabytes, dicts } = sizes[context.size];
+  const contents = [
+    ...megabytes.map(
+      (mb) => [`${mb} MB of numpy data`, `import numpy\ndata = {"x": numpy.ones(${mb} * 125_000)}`] as const,
+    ),
+    [`${dicts} dicts`, `data = [{"a": n, "b": str(n)} for n in range(${dicts})]`] as const,
+  ];
+  const figures = await each(contents, ([what, code]) =>
+    withSession(context, async (session): Promise<Figure[]> => {
+      expectOutcome(await session.execute(code));
+      await fork(session);
+      const samples = await repeat(forks, () => fork(session));
+      const rest = await each(Object.entries(OTHERS), async ([name, way]): Promise<Figure> => {
+        const found = await repeat(copies, () => other(session, way));
+        return { name: `snapshot of ${what}, ${name}`, unit: 'ms', samples: found };
+      });
+      return [{ name: `snapshot of ${what}, fork`, unit: 'ms', samples, warmup: '1 snapshot' }, ...rest];
+    }),
+  );
+  return figures.flat();
+}
+
+export const snapshots: Measure = {
+  name: 'snapshots',
+  about: 'a snapshot by fork, beside a deep copy and cloudpickle of the same data',
+  run,
+};
