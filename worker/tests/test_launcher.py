@@ -442,3 +442,33 @@ def test_a_kill_that_spares_nobody_takes_the_twin_too(launcher: Launcher) -> Non
     assert not kernel.is_alive(twin.pid)
     worker.close()
     twin.close()
+
+
+@pytest.mark.parametrize("whose", ["a neighbour", "the zygote", "the launcher"])
+def test_a_number_that_is_somebody_elses_is_neither_adopted_nor_spared(launcher: Launcher, whose: str) -> None:
+    worker, neighbour = launcher.fork(), launcher.fork()
+    parent = int(worker.run("import os; os.getppid()").text)
+    (zygote,) = [pid for pid in kernel.children(parent) if kernel.read(f"/proc/{pid}/comm") == b"replpool-zygote\n"]
+    pid = {"a neighbour": neighbour.pid, "the zygote": zygote, "the launcher": parent}[whose]
+    launcher.send("adopt", worker="forged", pid=pid, of=worker.id)
+    launcher.send("kill", worker="forged", pid=pid)
+    launcher.expect("killed", worker="forged")
+    launcher.kill(worker, spare=[pid])
+    wait_until(lambda: not kernel.stat(worker.pid), "the worker is gone")
+    assert neighbour.run("1 + 1").text == "2"
+    launcher.kill(neighbour)
+    for one in (worker, neighbour):
+        one.close()
+
+
+def test_a_daemon_of_a_neighbour_is_not_adopted(launcher: Launcher) -> None:
+    worker, neighbour = launcher.fork(), launcher.fork()
+    shell = "setsid sleep 60 >/dev/null & echo $!"
+    pid = int(neighbour.run(f"import subprocess\nint(subprocess.check_output({shell!r}, shell=True))").text)
+    launcher.send("adopt", worker="forged", pid=pid, of=worker.id)
+    launcher.send("kill", worker="forged", pid=pid)
+    launcher.expect("killed", worker="forged")
+    assert kernel.is_alive(pid)
+    for one in (worker, neighbour):
+        launcher.kill(one)
+        one.close()

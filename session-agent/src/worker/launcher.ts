@@ -126,13 +126,17 @@ export class Launcher {
     return promise;
   }
 
-  /** Calls `listener` once when the process is reaped. */
+  /**
+   * Calls `listener` once when the process is reaped.
+   * @throws Error where somebody else listens: the number of a twin comes from a process that runs user code
+   */
   onExit(pid: number, listener: (status: ExitStatus) => void): void {
     const already = this.#unclaimed.get(pid);
     if (already) {
       this.#unclaimed.delete(pid);
       queueMicrotask(() => listener(already));
-    } else this.#exits.set(pid, listener);
+    } else if (this.#exits.has(pid)) throw new Error(`process ${pid} is another worker`);
+    else this.#exits.set(pid, listener);
   }
 
   /**

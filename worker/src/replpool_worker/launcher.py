@@ -102,8 +102,10 @@ class Launcher:
         elif kind == "fork":
             self._fork(message)
         elif kind == "kill":
-            spare = frozenset(int(pid) for pid in message.get("spare") or [])
-            self._kill(str(message["worker"]), int(message["pid"]), spare)
+            ended = int(message["pid"])
+            # Below the launcher and its parents are all others too.
+            spare = {pid for pid in map(int, message.get("spare") or []) if _parent(pid) in (os.getpid(), ended)}
+            self._kill(str(message["worker"]), ended, frozenset(spare))
         elif kind == "adopt":
             self._adopt(str(message["worker"]), int(message["pid"]), str(message["of"]))
         elif kind == "wake":
@@ -203,12 +205,23 @@ class Launcher:
     def _adopt(self, worker: str, pid: int, of: str) -> None:
         """A twin of `of`, which is its child or, where it is gone already, ours."""
         # One that ended was reaped, or will be, as nobody's.
-        if not kernel.is_alive(pid):
+        if not kernel.is_alive(pid) or not self._is_twin(pid, worker, of):
             return
         self._workers[pid] = worker
         text = self._stacks.adopt(worker, of)
         if text is not None:
             self._agent.send({"type": "stacks", "worker": of, "text": text})
+
+    def _is_twin(self, pid: int, worker: str, of: str) -> bool:
+        """The number comes from a process that runs user code, which may name a neighbour's."""
+        parents = {os.getpid(), *(known for known, name in self._workers.items() if name == of)}
+        if pid in self._known() or _parent(pid) not in parents:
+            return False
+        # As it has it from its worker, until it has its own.
+        return kernel.environment_value(pid, WORKER_MARKER) in (worker, of)
+
+    def _known(self) -> set[int]:
+        return {zygote.pid for zygote in self._zygotes.values()} | set(self._workers)
 
     def _wake(self, worker: str, pid: int) -> None:
         if self._workers.get(pid) == worker and kernel.catches(pid, WAKE):
@@ -225,7 +238,7 @@ class Launcher:
             self._agent.send({"type": "stacks", "worker": worker, "text": text})
 
     def _advance_kills(self) -> None:
-        own = {zygote.pid for zygote in self._zygotes.values()} | set(self._workers)
+        own = self._known()
         waiting = []
         for kill in self._kills:
             lives = self._workers.get(kill.pid) == kill.worker
@@ -280,6 +293,11 @@ class Launcher:
             why = f" ({zygote.fault})" if zygote.fault else ""
             error = {"name": "ZygoteDied", "message": f"the zygote ended {ended} while warming{why}", "traceback": []}
             self._agent.send({"type": "zygote_failed", "zygote": zygote.name, "error": error})
+
+
+def _parent(pid: int) -> int:
+    fields = kernel.stat(pid)
+    return int(fields[1]) if fields else -1
 
 
 def main() -> int:
