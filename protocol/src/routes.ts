@@ -150,6 +150,7 @@ export const routes: readonly Route[] = [
       'EPOCH_CHANGED',
       'TRANSACTION_OPEN',
       'FORK_UNSAFE',
+      'WORKER_FAILED',
       'QUEUE_FULL',
       'DRAINING',
       'CIRCUIT_OPEN',
