@@ -5,9 +5,10 @@ import { Agent as HttpAgent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Problem, Session, SessionEvent } from '@replpool/protocol';
+import type { Problem, SessionEvent } from '@replpool/protocol';
 import { AgentProcess } from './agent-process.ts';
 import { ChannelClient } from './channel-client.ts';
+import { oneSession } from './one-session.ts';
 import { RealAgent } from './real-agent.ts';
 
 async function codeOf(response: Response): Promise<string> {
@@ -17,28 +18,15 @@ async function codeOf(response: Response): Promise<string> {
 
 describe('code and clients that mean harm, or know no better', function () {
   this.timeout(60_000);
-  let agent: RealAgent;
-  let session: Session;
-
-  before(async () => {
-    agent = await RealAgent.start({
-      sessions: { minIdle: 1, interruptGraceSeconds: 1, limits: { outputBytes: 4 * 1024 * 1024 } },
-    });
+  const its = oneSession({
+    sessions: { minIdle: 1, interruptGraceSeconds: 1, limits: { outputBytes: 4 * 1024 * 1024 } },
   });
-  after(() => agent.close());
-  beforeEach(async () => {
-    session = await agent.session();
-  });
-  afterEach(async () => {
-    await agent.fetch(`/v1/sessions/${session.id}`, { method: 'DELETE' });
-  });
-
-  const run = (code: string, body: Record<string, unknown> = {}) => agent.run(session.id, code, body);
-  const remove = () => agent.fetch(`/v1/sessions/${session.id}`, { method: 'DELETE' });
-  const nothingLeft = () => assert.deepEqual(readdirSync(join(agent.runDirectory, 'sessions')), []);
+  const { run } = its;
+  const remove = () => its.agent.fetch(`/v1/sessions/${its.session.id}`, { method: 'DELETE' });
+  const nothingLeft = () => assert.deepEqual(readdirSync(join(its.agent.runDirectory, 'sessions')), []);
 
   it('deletes the event log under a reader that lags behind: it gets a gap, and the agent lives', async () => {
-    const slow = await new ChannelClient(agent, session.id).opened();
+    const slow = await new ChannelClient(its.agent, its.session.id).opened();
     await slow.wait('hello');
     slow.socket.pause();
     for (let n = 0; n < 6; n += 1) await run('for _ in range(3): print("x" * 2**20)');
@@ -51,7 +39,7 @@ describe('code and clients that mean harm, or know no better', function () {
 
   it('deletes the outcomes: the id still runs nothing twice', async () => {
     const body = { id: 'big', code: 'print("x" * 100_000); n = globals().get("n", 0) + 1' };
-    await agent.post(`/v1/sessions/${session.id}/executions`, body);
+    await its.agent.post(`/v1/sessions/${its.session.id}/executions`, body);
     await run('import shutil; shutil.rmtree("../outcomes")');
     const again = await run(body.code, { id: body.id });
     assert.deepEqual([again.status, again.warnings[0]?.code], ['ok', 'OUTCOME_EXPIRED']);
@@ -66,7 +54,7 @@ describe('code and clients that mean harm, or know no better', function () {
 
   it('makes folders deeper than a path can name: they are listed as far as it goes, and removed', async () => {
     await run('import os\nfor _ in range(200):\n  os.mkdir("n" * 50); os.chdir("n" * 50)');
-    const list = await agent.fetch(`/v1/sessions/${session.id}/files`);
+    const list = await its.agent.fetch(`/v1/sessions/${its.session.id}/files`);
     assert.equal(list.status, 200);
     assert.ok(((await list.json()) as { items: unknown[] }).items.length > 50);
     assert.equal((await remove()).status, 204);
@@ -83,7 +71,7 @@ describe('code and clients that mean harm, or know no better', function () {
 
   it('displays integers beyond 2^53 and binary data: JSON carries all of it', async () => {
     const code = 'display({"application/json": {"id": 2**60}, "image/png": b"\\x89P"}, raw=True)';
-    const response = await agent.post(`/v1/sessions/${session.id}/executions`, { code });
+    const response = await its.agent.post(`/v1/sessions/${its.session.id}/executions`, { code });
     const text = await response.text();
     assert.match(text, /"id":1152921504606846976[,}]/);
     assert.match(text, /"image\/png":"iVA="/);
@@ -112,7 +100,7 @@ describe('code and clients that mean harm, or know no better', function () {
   it('counts what it left out of stdout in bytes, and holds nothing there that was no event', async () => {
     const outcome = await run('print("é" * 4_000_000, end="")');
     let sent = '';
-    const replay = await agent.fetch(`/v1/sessions/${session.id}/executions/${outcome.id}/events`);
+    const replay = await its.agent.fetch(`/v1/sessions/${its.session.id}/executions/${outcome.id}/events`);
     for (const line of (await replay.text()).trimEnd().split('\n')) {
       const event = JSON.parse(line) as SessionEvent;
       if (event.type === 'stdout') sent += event.data;
@@ -128,9 +116,9 @@ describe('code and clients that mean harm, or know no better', function () {
   });
 
   it('asks for input in a thread and goes on for ever: the highest time limit holds', async () => {
-    const short = await agent.session({ limits: { maxExecutionSeconds: 1 } });
+    const short = await its.agent.session({ limits: { maxExecutionSeconds: 1 } });
     const code = 'import threading\nthreading.Thread(target=input, daemon=True).start()\nwhile True: pass';
-    assert.equal((await agent.run(short.id, code)).status, 'timeout');
+    assert.equal((await its.agent.run(short.id, code)).status, 'timeout');
   });
 
   it('stops its own process: the deadline holds, and the session comes back', async () => {
@@ -143,8 +131,8 @@ describe('code and clients that mean harm, or know no better', function () {
   });
 
   it('is interrupted in input(): it ends with KeyboardInterrupt, and the namespace stays', async () => {
-    for await (const event of agent.events(session.id, { code: 'kept = 1\ninput()', id: 'asks' })) {
-      if (event.type === 'input_request') await agent.post(`/v1/sessions/${session.id}/interrupt`, {});
+    for await (const event of its.agent.events(its.session.id, { code: 'kept = 1\ninput()', id: 'asks' })) {
+      if (event.type === 'input_request') await its.agent.post(`/v1/sessions/${its.session.id}/interrupt`, {});
       if (event.type === 'finished') assert.equal(event.status, 'interrupted');
     }
     assert.equal((await run('kept')).result?.data['text/plain'], '1');
@@ -153,23 +141,26 @@ describe('code and clients that mean harm, or know no better', function () {
   it('puts a file through a link that leads outside: nothing is made there', async () => {
     const outside = mkdtempSync(join(tmpdir(), 'replpool-outside-'));
     await run(`import os; os.symlink(${JSON.stringify(outside)}, "link")`);
-    const put = await agent.fetch(`/v1/sessions/${session.id}/files/link/made/by`, { method: 'PUT', body: 'x' });
+    const put = await its.agent.fetch(`/v1/sessions/${its.session.id}/files/link/made/by`, {
+      method: 'PUT',
+      body: 'x',
+    });
     assert.equal(await codeOf(put), 'FILE_NOT_FOUND');
     assert.ok(!existsSync(join(outside, 'made')));
   });
 
   it('puts a file of an impossible name: the path is to blame', async () => {
     for (const path of ['n'.repeat(300), `${'n/'.repeat(3000)}n`]) {
-      const put = await agent.fetch(`/v1/sessions/${session.id}/files/${path}`, { method: 'PUT', body: 'x' });
+      const put = await its.agent.fetch(`/v1/sessions/${its.session.id}/files/${path}`, { method: 'PUT', body: 'x' });
       assert.equal(await codeOf(put), 'INVALID_REQUEST');
     }
   });
 
   it('uploads too much: the next request on the same connection is answered', async () => {
-    const small = await agent.session({ limits: { disk: '1Mi' } });
+    const small = await its.agent.session({ limits: { disk: '1Mi' } });
     const keepAlive = new HttpAgent({ keepAlive: true, maxSockets: 1 });
     const send = async (method: string, path: string, body: string) => {
-      const sent = request(`${agent.url}${path}`, { method, agent: keepAlive, headers: agent.headers });
+      const sent = request(`${its.agent.url}${path}`, { method, agent: keepAlive, headers: its.agent.headers });
       sent.on('error', () => undefined);
       sent.end(body);
       const [response] = await once(sent, 'response');
@@ -179,17 +170,18 @@ describe('code and clients that mean harm, or know no better', function () {
     };
     for (let n = 0; n < 5; n += 1) {
       assert.equal(await send('PUT', `/v1/sessions/${small.id}/files/big`, 'x'.repeat(3_000_000)), 413);
-      assert.equal(await send('POST', `/v1/sessions/${session.id}/executions`, '{"code":"1"}'), 200);
+      assert.equal(await send('POST', `/v1/sessions/${its.session.id}/executions`, '{"code":"1"}'), 200);
     }
     keepAlive.destroy();
   });
 
   it('leaves while its one-shot session is made: none stays behind', async () => {
-    const count = async () => ((await (await agent.fetch('/v1/sessions')).json()) as { items: unknown[] }).items.length;
+    const count = async () =>
+      ((await (await its.agent.fetch('/v1/sessions')).json()) as { items: unknown[] }).items.length;
     const before = await count();
     for (let n = 0; n < 20; n += 1) {
       const left = new AbortController();
-      const answer = agent.fetch('/v1/run', { method: 'POST', body: '{"code":"1"}', signal: left.signal });
+      const answer = its.agent.fetch('/v1/run', { method: 'POST', body: '{"code":"1"}', signal: left.signal });
       setTimeout(() => left.abort(), n);
       await answer.then((response) => response.text()).catch(() => undefined);
     }
@@ -197,7 +189,7 @@ describe('code and clients that mean harm, or know no better', function () {
   });
 
   it('keeps a channel to a session that is deleted: it hears so and is closed', async () => {
-    const client = await new ChannelClient(agent, session.id).opened();
+    const client = await new ChannelClient(its.agent, its.session.id).opened();
     await client.wait('hello');
     const closed = once(client.socket, 'close');
     await remove();
@@ -206,12 +198,12 @@ describe('code and clients that mean harm, or know no better', function () {
   });
 
   it('sends the end of a body after the session was deleted: it is gone for that request too', async () => {
-    const sent = request(`${agent.url}/v1/sessions/${session.id}/executions`, {
+    const sent = request(`${its.agent.url}/v1/sessions/${its.session.id}/executions`, {
       method: 'POST',
-      headers: agent.headers,
+      headers: its.agent.headers,
     });
     sent.write('{"code":');
-    await agent.run(session.id, '1');
+    await its.agent.run(its.session.id, '1');
     await remove();
     sent.end('"1"}');
     const [response] = await once(sent, 'response');
@@ -220,7 +212,7 @@ describe('code and clients that mean harm, or know no better', function () {
   });
 
   it('sends an id again over the channel: it hears the end once more, with its number', async () => {
-    const client = await new ChannelClient(agent, session.id).opened();
+    const client = await new ChannelClient(its.agent, its.session.id).opened();
     const body = { type: 'execute', id: 'once', code: 'print("x" * 100_000)' };
     client.send(body);
     const { seq } = await client.wait('finished');
@@ -239,9 +231,9 @@ describe('code and clients that mean harm, or know no better', function () {
   });
 
   it('limits its executions below the default: the default follows, a wrong pair is refused', async () => {
-    const short = await agent.session({ limits: { maxExecutionSeconds: 1 } });
+    const short = await its.agent.session({ limits: { maxExecutionSeconds: 1 } });
     assert.equal(short.limits.executionSeconds, 1);
-    const wrong = await agent.post('/v1/sessions', { limits: { maxExecutionSeconds: 1, executionSeconds: 2 } });
+    const wrong = await its.agent.post('/v1/sessions', { limits: { maxExecutionSeconds: 1, executionSeconds: 2 } });
     assert.equal(await codeOf(wrong), 'INVALID_REQUEST');
   });
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Execution, Session } from '@replpool/protocol';
-import { RealAgent } from './real-agent.ts';
+import { oneSession } from './one-session.ts';
 
 const ON_FAILURE = { transaction: { policy: 'rollback_on_failure' } };
 const ON_SUCCESS = { transaction: { policy: 'commit_on_success' } };
@@ -15,23 +15,8 @@ const CHILDREN = 'open(f"/proc/self/task/{os.getpid()}/children").read().split()
 
 describe('transactions of hostile code, and in hostile hands', function () {
   this.timeout(60_000);
-  let agent: RealAgent;
-  let session: Session;
-
-  before(async () => {
-    agent = await RealAgent.start({ sessions: { minIdle: 0, interruptGraceSeconds: 1 } });
-  });
-  after(() => agent.close());
-  beforeEach(async () => {
-    session = await agent.session();
-  });
-  afterEach(async () => {
-    await agent.fetch(`/v1/sessions/${session.id}`, { method: 'DELETE' });
-  });
-
-  const run = (code: string, body: Record<string, unknown> = {}) => agent.run(session.id, code, body);
-  const value = async (code: string) => String((await run(code)).result?.data['text/plain']);
-  const state = async () => (await (await agent.fetch(`/v1/sessions/${session.id}`)).json()) as Session;
+  const its = oneSession({ sessions: { minIdle: 0, interruptGraceSeconds: 1 } });
+  const { run, value, state } = its;
   const until = async (is: (session: Session) => boolean) => {
     for (;;) {
       const now = await state();
@@ -40,7 +25,9 @@ describe('transactions of hostile code, and in hostile hands', function () {
   };
   const says = async (id: string, text: string) => {
     for (;;) {
-      const known = (await (await agent.fetch(`/v1/sessions/${session.id}/executions/${id}`)).json()) as Execution;
+      const known = (await (
+        await its.agent.fetch(`/v1/sessions/${its.session.id}/executions/${id}`)
+      ).json()) as Execution;
       if (known.stdout?.includes(text)) return;
     }
   };
@@ -50,11 +37,12 @@ describe('transactions of hostile code, and in hostile hands', function () {
     const code =
       'import threading, time\nt = threading.Thread(target=input, daemon=True); t.start()\nwhile not t.is_alive(): pass\ntime.sleep(0.2); 1/0';
     assert.equal((await run(code, { ...ON_FAILURE, id: 'thread' })).transaction?.outcome, 'rolled_back');
-    const late = await agent.post(`/v1/sessions/${session.id}/executions/thread/input`, { value: 'v' });
+    const late = await its.agent.post(`/v1/sessions/${its.session.id}/executions/thread/input`, { value: 'v' });
     assert.equal(late.status, 409);
     assert.equal((await run('y = input()', { stdin: 'v\n' })).status, 'ok');
     const asked = run('y = input("?")', { id: 'asks' });
-    while (!(await agent.post(`/v1/sessions/${session.id}/executions/asks/input`, { value: 'w' })).ok) await sleep(5);
+    while (!(await its.agent.post(`/v1/sessions/${its.session.id}/executions/asks/input`, { value: 'w' })).ok)
+      await sleep(5);
     assert.equal((await asked).status, 'ok');
     assert.equal(await value('x, y'), "(1, 'w')");
   });
@@ -64,8 +52,8 @@ describe('transactions of hostile code, and in hostile hands', function () {
       ...EXPLICIT,
       id: 'thread',
     });
-    assert.equal((await agent.post(`/v1/sessions/${session.id}/transaction/rollback`, {})).status, 200);
-    const late = await agent.post(`/v1/sessions/${session.id}/executions/thread/input`, { value: 'v' });
+    assert.equal((await its.agent.post(`/v1/sessions/${its.session.id}/transaction/rollback`, {})).status, 200);
+    const late = await its.agent.post(`/v1/sessions/${its.session.id}/executions/thread/input`, { value: 'v' });
     assert.equal(late.status, 409);
   });
 
@@ -75,7 +63,7 @@ describe('transactions of hostile code, and in hostile hands', function () {
     let isOver = false;
     const reading = (async () => {
       while (!isOver) {
-        const read = await agent.fetch(`/v1/sessions/${session.id}/variables/x`);
+        const read = await its.agent.fetch(`/v1/sessions/${its.session.id}/variables/x`);
         if (read.status !== 200) refused.push(`${read.status} ${await read.text()}`);
         else await read.text();
       }
@@ -93,8 +81,8 @@ describe('transactions of hostile code, and in hostile hands', function () {
       const running = run(`${kill}\nx = 2\nprint("go", flush=True)\ninput()\n1/0`, { ...ON_SUCCESS, id: 'alone' });
       await says('alone', 'go');
       await sleep(100);
-      if (pause > 0) assert.equal((await agent.fetch(`/v1/sessions/${session.id}/variables/x`)).status, 200);
-      await agent.post(`/v1/sessions/${session.id}/executions/alone/input`, { value: '' });
+      if (pause > 0) assert.equal((await its.agent.fetch(`/v1/sessions/${its.session.id}/variables/x`)).status, 200);
+      await its.agent.post(`/v1/sessions/${its.session.id}/executions/alone/input`, { value: '' });
       const { status, transaction, warnings } = await running;
       assert.deepEqual([status, transaction?.outcome], ['error', 'committed']);
       assert.deepEqual(
@@ -102,7 +90,7 @@ describe('transactions of hostile code, and in hostile hands', function () {
         ['SNAPSHOT_LOST'],
       );
       assert.equal(await value('x'), '2');
-      assert.equal((await state()).stateEpoch, session.stateEpoch);
+      assert.equal((await state()).stateEpoch, its.session.stateEpoch);
     });
   }
 
@@ -113,10 +101,10 @@ describe('transactions of hostile code, and in hostile hands', function () {
       );
       const running = run('x = 2', { ...COPY, ...(how === 'timeout' && { timeoutSeconds: 1 }) });
       await sleep(300);
-      if (how === 'interrupt') await agent.post(`/v1/sessions/${session.id}/interrupt`, {});
+      if (how === 'interrupt') await its.agent.post(`/v1/sessions/${its.session.id}/interrupt`, {});
       assert.equal((await running).status, how === 'timeout' ? 'timeout' : 'cancelled');
       assert.equal(await value('x'), '1');
-      assert.equal((await state()).stateEpoch, session.stateEpoch);
+      assert.equal((await state()).stateEpoch, its.session.stateEpoch);
     });
   }
 
@@ -136,7 +124,7 @@ describe('transactions of hostile code, and in hostile hands', function () {
       const gone = run('os._exit(1)', ON_FAILURE);
       await until((now) => now.state === 'recovering');
       await sleep(waitMs);
-      assert.equal((await agent.post(`/v1/sessions/${session.id}/restart`, {})).status, 200);
+      assert.equal((await its.agent.post(`/v1/sessions/${its.session.id}/restart`, {})).status, 200);
       assert.equal((await gone).status, 'killed');
       assert.equal(await value('"x" in globals()'), 'False');
       const failed = await run('y = 1; 1/0', ON_FAILURE);
@@ -149,18 +137,18 @@ describe('transactions of hostile code, and in hostile hands', function () {
   it('do not have a delete or a restart wait for a twin that is stopped', async () => {
     const stop = `import os, signal, time\ntime.sleep(0.1)\nfor c in ${CHILDREN}: os.kill(int(c), signal.SIGSTOP)\nprint("go", flush=True)\n1/0`;
     for (const how of ['restart', 'delete'] as const) {
-      void agent.post(`/v1/sessions/${session.id}/executions`, { code: stop, id: how, ...ON_FAILURE }).then(
+      void its.agent.post(`/v1/sessions/${its.session.id}/executions`, { code: stop, id: how, ...ON_FAILURE }).then(
         () => undefined,
         () => undefined,
       );
       await says(how, 'go');
       await sleep(300);
       const began = performance.now();
-      if (how === 'restart') await agent.post(`/v1/sessions/${session.id}/restart`, {});
-      else await agent.fetch(`/v1/sessions/${session.id}`, { method: 'DELETE' });
+      if (how === 'restart') await its.agent.post(`/v1/sessions/${its.session.id}/restart`, {});
+      else await its.agent.fetch(`/v1/sessions/${its.session.id}`, { method: 'DELETE' });
       // The deadline of a twin is ten seconds.
       assert.ok(performance.now() - began < 8000);
     }
-    session = await agent.session();
+    its.session = await its.agent.session();
   });
 });

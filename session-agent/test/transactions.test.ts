@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Execution, Problem, Session, SessionEvent, Transaction } from '@replpool/protocol';
+import type { Execution, Problem, SessionEvent, Transaction } from '@replpool/protocol';
 import { ChannelClient } from './channel-client.ts';
-import { RealAgent } from './real-agent.ts';
+import { oneSession } from './one-session.ts';
 
 const ON_FAILURE = { transaction: { policy: 'rollback_on_failure' } };
 const ON_SUCCESS = { transaction: { policy: 'commit_on_success' } };
@@ -11,27 +11,12 @@ const EXPLICIT = { transaction: { policy: 'explicit' } };
 
 describe('transactions', function () {
   this.timeout(60_000);
-  let agent: RealAgent;
-  let session: Session;
-
-  before(async () => {
-    agent = await RealAgent.start({ sessions: { minIdle: 1, interruptGraceSeconds: 1 } });
-  });
-  after(() => agent.close());
-  beforeEach(async () => {
-    session = await agent.session();
-  });
-  afterEach(async () => {
-    await agent.fetch(`/v1/sessions/${session.id}`, { method: 'DELETE' });
-  });
-
-  const run = (code: string, body: Record<string, unknown> = {}) => agent.run(session.id, code, body);
-  const value = async (code: string) => String((await run(code)).result?.data['text/plain']);
+  const its = oneSession({ sessions: { minIdle: 1, interruptGraceSeconds: 1 } });
+  const { run, value, state } = its;
   const end = (how: 'commit' | 'rollback', body: object = {}) =>
-    agent.post(`/v1/sessions/${session.id}/transaction/${how}`, body);
-  const state = async () => (await (await agent.fetch(`/v1/sessions/${session.id}`)).json()) as Session;
+    its.agent.post(`/v1/sessions/${its.session.id}/transaction/${how}`, body);
   const eventsOf = async (execution: string): Promise<SessionEvent[]> => {
-    const response = await agent.fetch(`/v1/sessions/${session.id}/executions/${execution}/events`);
+    const response = await its.agent.fetch(`/v1/sessions/${its.session.id}/executions/${execution}/events`);
     return (await response.text())
       .trim()
       .split('\n')
@@ -63,7 +48,7 @@ describe('transactions', function () {
       assert.equal(after.stdout, 'after\n');
       assert.equal(after.result?.data['text/plain'], '1');
       const now = await state();
-      assert.equal(now.stateEpoch, session.stateEpoch);
+      assert.equal(now.stateEpoch, its.session.stateEpoch);
       assert.equal(now.state, 'idle');
       const counts = [first, failed, after].map((each) => Number(each.executionCount));
       assert.deepEqual(counts, [1, 2, 3]);
@@ -92,7 +77,7 @@ describe('transactions', function () {
         assert.equal(failed.transaction?.outcome, 'rolled_back');
         assert.equal(await value('l'), '[1]');
         const { stateEpoch, state: now } = await state();
-        assert.deepEqual([stateEpoch, now], [session.stateEpoch, 'idle']);
+        assert.deepEqual([stateEpoch, now], [its.session.stateEpoch, 'idle']);
       });
     }
 
@@ -112,10 +97,12 @@ describe('transactions', function () {
         id: 'long',
       });
       for (;;) {
-        const known = (await (await agent.fetch(`/v1/sessions/${session.id}/executions/long`)).json()) as Execution;
+        const known = (await (
+          await its.agent.fetch(`/v1/sessions/${its.session.id}/executions/long`)
+        ).json()) as Execution;
         if (known.stdout?.includes('go')) break;
       }
-      await agent.post(`/v1/sessions/${session.id}/interrupt`, {});
+      await its.agent.post(`/v1/sessions/${its.session.id}/interrupt`, {});
       const failed = await running;
       assert.equal(failed.status, 'interrupted');
       assert.equal(failed.transaction?.outcome, 'rolled_back');
@@ -192,16 +179,16 @@ describe('transactions', function () {
       await run('x = 1');
       const running = run('x = 2\nimport time\nprint("go", flush=True)\ninput()', { ...ON_SUCCESS, id: 'hidden' });
       let seen: Execution;
-      do seen = (await (await agent.fetch(`/v1/sessions/${session.id}/executions/hidden`)).json()) as Execution;
+      do seen = (await (await its.agent.fetch(`/v1/sessions/${its.session.id}/executions/hidden`)).json()) as Execution;
       while (!seen.stdout?.includes('go'));
       const x = async () => {
-        const detail = await agent.fetch(`/v1/sessions/${session.id}/variables/x`);
+        const detail = await its.agent.fetch(`/v1/sessions/${its.session.id}/variables/x`);
         return ((await detail.json()) as { summary: string }).summary;
       };
       assert.equal(await x(), '1');
-      const completed = await agent.post(`/v1/sessions/${session.id}/complete`, { code: 'x.real', cursor: 3 });
+      const completed = await its.agent.post(`/v1/sessions/${its.session.id}/complete`, { code: 'x.real', cursor: 3 });
       assert.equal(completed.status, 200);
-      await agent.post(`/v1/sessions/${session.id}/executions/hidden/input`, { value: '' });
+      await its.agent.post(`/v1/sessions/${its.session.id}/executions/hidden/input`, { value: '' });
       assert.equal((await running).transaction?.outcome, 'committed');
       assert.equal(await x(), '2');
     });
@@ -242,7 +229,7 @@ describe('transactions', function () {
     it('refuses what is not possible in it, and an end of what is not open', async () => {
       assert.equal(((await (await end('commit')).json()) as Problem).code, 'NO_TRANSACTION');
       await run('x = 1', EXPLICIT);
-      const nested = await agent.post(`/v1/sessions/${session.id}/executions`, { code: '1', ...ON_FAILURE });
+      const nested = await its.agent.post(`/v1/sessions/${its.session.id}/executions`, { code: '1', ...ON_FAILURE });
       assert.deepEqual([nested.status, ((await nested.json()) as Problem).code], [409, 'TRANSACTION_OPEN']);
       const other = await end('rollback', { transaction: 'another' });
       assert.deepEqual([other.status, ((await other.json()) as Problem).code], [409, 'NO_TRANSACTION']);
@@ -266,23 +253,23 @@ describe('transactions', function () {
       const killed = await run('import os; os._exit(1)');
       assert.equal(killed.transaction?.outcome, 'rolled_back');
       assert.equal(await value('x'), '[0]');
-      assert.equal((await state()).stateEpoch, session.stateEpoch + 1);
+      assert.equal((await state()).stateEpoch, its.session.stateEpoch + 1);
       assert.equal((await end('commit')).status, 409);
     });
 
     it('is undone by a restart, and gone with its session', async () => {
       await run('x = 1', EXPLICIT);
-      assert.equal((await agent.post(`/v1/sessions/${session.id}/restart`, {})).status, 200);
+      assert.equal((await its.agent.post(`/v1/sessions/${its.session.id}/restart`, {})).status, 200);
       assert.equal((await end('commit')).status, 409);
       await run('x = 1', EXPLICIT);
-      assert.equal((await agent.fetch(`/v1/sessions/${session.id}`, { method: 'DELETE' })).status, 204);
-      session = await agent.session();
+      assert.equal((await its.agent.fetch(`/v1/sessions/${its.session.id}`, { method: 'DELETE' })).status, 204);
+      its.session = await its.agent.session();
     });
   });
 
   it('are begun and ended over the channel too, and all clients see it', async () => {
-    const client = await new ChannelClient(agent, session.id).opened();
-    const other = await new ChannelClient(agent, session.id, { protocols: ['replpool.v1.msgpack'] }).opened();
+    const client = await new ChannelClient(its.agent, its.session.id).opened();
+    const other = await new ChannelClient(its.agent, its.session.id, { protocols: ['replpool.v1.msgpack'] }).opened();
     await run('x = [0]');
     client.send({ type: 'execute', id: 'a', code: 'x.append(1)', ...EXPLICIT });
     client.send({ type: 'rollback', request: 1 });
@@ -312,11 +299,13 @@ describe('transactions', function () {
     it('refuses a fork that was demanded, and runs nothing', async () => {
       await run(thread);
       const body = { code: 'x = 1', id: 'demanded', transaction: { policy: 'rollback_on_failure', snapshot: 'fork' } };
-      const refused = await agent.post(`/v1/sessions/${session.id}/executions`, body);
+      const refused = await its.agent.post(`/v1/sessions/${its.session.id}/executions`, body);
       const problem = (await refused.json()) as Problem;
       assert.deepEqual([refused.status, problem.code], [409, 'FORK_UNSAFE']);
       assert.match(problem.why, /mine/);
-      const known = (await (await agent.fetch(`/v1/sessions/${session.id}/executions/demanded`)).json()) as Execution;
+      const known = (await (
+        await its.agent.fetch(`/v1/sessions/${its.session.id}/executions/demanded`)
+      ).json()) as Execution;
       assert.equal(known.status, 'cancelled');
       assert.equal(await value('"x" in globals()'), 'False');
     });

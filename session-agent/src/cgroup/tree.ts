@@ -75,12 +75,18 @@ export async function removeEmptyTree(folder: string): Promise<boolean> {
 export async function endTrees(folders: readonly string[]): Promise<void> {
   const began = performance.now();
   for (const folder of folders) {
-    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 2)) {
+    await untilEnded(folder, began, async () => {
       await killTree(folder);
-      if (await removeEmptyTree(folder)) break;
-      if (performance.now() - began > END_MS) throw new Error(`processes in ${folder} do not end`);
-      await sleep(pause);
-    }
+      return await removeEmptyTree(folder);
+    });
+  }
+}
+
+/** @throws Error where they have not ended in time */
+async function untilEnded(folder: string, began: number, end: () => Promise<boolean>): Promise<void> {
+  for (let pause = FIRST_PAUSE_MS; !(await end()); pause = Math.min(LONGEST_PAUSE_MS, pause * 2)) {
+    if (performance.now() - began > END_MS) throw new Error(`processes in ${folder} do not end`);
+    await sleep(pause);
   }
 }
 
@@ -91,19 +97,16 @@ export async function endTrees(folders: readonly string[]): Promise<void> {
 export async function endOthers(folders: readonly string[], spare: ReadonlySet<number>): Promise<void> {
   const [first] = folders;
   if (first === undefined) return;
-  const began = performance.now();
   const limit = join(first, 'pids.max');
   const former = await readFile(limit, 'utf8').catch(() => undefined);
   // What cannot fork cannot outrun us.
   if (former !== undefined) await writeFile(limit, '0', { flag: 'r+' });
   try {
-    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 2)) {
+    await untilEnded(first, performance.now(), async () => {
       const others = (await processesBelow(first)).filter((pid) => !spare.has(pid));
-      if (others.length === 0) return;
       for (const pid of others) signal(pid);
-      if (performance.now() - began > END_MS) throw new Error(`processes in ${first} do not end`);
-      await sleep(pause);
-    }
+      return others.length === 0;
+    });
   } finally {
     if (former !== undefined) await writeFile(limit, former.trim(), { flag: 'r+' }).catch(() => undefined);
   }

@@ -141,8 +141,9 @@ export class LinkStream implements Disposable {
     clearTimeout(this.#flushCounters);
     this.#flushCounters = undefined;
     this.#countersToldAt = performance.now();
-    this.#counted = this.#sessions.capacity();
-    this.#send({ type: 'capacity', ...this.#readiness() }, 'counters');
+    const readiness = this.#readiness();
+    this.#counted = readiness.capacity;
+    this.#send({ type: 'capacity', ...readiness }, 'counters');
   }
 
   #readiness() {

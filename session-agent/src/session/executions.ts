@@ -152,10 +152,10 @@ export class Executions implements Disposable {
       this.#refused(run, refused);
       return;
     }
-    // The snapshot is made in its time.
-    this.#watch = this.#watchOf(run);
     if (this.#transactions.needsSnapshot(run.request)) this.#contain(this.#takeSnapshot(run));
     else this.#dispatch(run, worker);
+    // Its time runs from here on: the snapshot is made in it.
+    this.#watch = this.#watchOf(run);
   }
 
   async #takeSnapshot(run: ExecutionRun): Promise<void> {
