@@ -1,3 +1,5 @@
+import type { ErrorCode } from '@replpool/protocol';
+
 /** Exit status of every command: what a script that calls `replpool` may rely on. 1 is a no to what was asked: the code failed, a pool is not ready. */
 export const ExitCode = { ok: 0, codeFailed: 1, notReady: 1, wrongUse: 2, serviceFailed: 3, interrupted: 130 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
@@ -7,11 +9,14 @@ export class CommandFailure extends Error {
   override readonly name = 'CommandFailure';
   readonly exitCode: ExitCode;
   readonly how: string | undefined;
+  /** The service's, of what it refused. */
+  readonly code: ErrorCode | undefined;
 
-  constructor(exitCode: ExitCode, message: string, options: { how?: string; cause?: unknown } = {}) {
+  constructor(exitCode: ExitCode, message: string, options: { how?: string; cause?: unknown; code?: ErrorCode } = {}) {
     super(message, options.cause === undefined ? {} : { cause: options.cause });
     this.exitCode = exitCode;
     this.how = options.how;
+    this.code = options.code;
   }
 }
 

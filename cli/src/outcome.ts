@@ -23,6 +23,7 @@ export function exitCodeOfOutcome(status: Execution['status']): ExitCode {
 function sessionText(event: EventOf<'session'>): string | undefined {
   if (event.restored === undefined && event.lost === undefined) return undefined;
   const lost = event.lost?.map((item) => item.name).join(', ');
+  if (event.reason === 'undo') return `replpool: the session went back by an undo${lost ? `, gone: ${lost}` : ''}\n`;
   return `replpool: the session is back (${event.reason ?? 'restarted'}), restored: ${event.restored ?? 'nothing'}${lost ? `, lost: ${lost}` : ''}\n`;
 }
 

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { addClusterCommands } from './cluster/commands.ts';
 import { ExitCode, exitCodeOf, failureText } from './failure.ts';
 import { endSignal } from './signals.ts';
@@ -64,8 +64,12 @@ function addOwnCommands(root: Command, finished: (code: ExitCode) => void): void
     });
 
   withTarget(root.command('repl'))
-    .description('an interactive prompt on a session')
-    .action(async (options: CommandOptions) => {
+    .description('an interactive prompt on a session; %help there shows what it does besides Python')
+    .option('--keep-snapshots <count>', 'so many statements can be undone (default: as the pool says)', whole(0, 1_000))
+    .addOption(
+      new Option('--session <id>', 'a session that is there, and stays there').conflicts(['pool', 'keepSnapshots']),
+    )
+    .action(async (options: CommandOptions & { keepSnapshots?: number; session?: string }) => {
       const { repl } = await import('./repl/repl.ts');
       finished(await repl({ ...options, target: target(options, process.env) }));
     });

@@ -15,6 +15,8 @@ import {
   problemSchema,
   sessionListSchema,
   sessionSchema,
+  transactionSchema,
+  undoneSchema,
   variableDetailSchema,
   variableListSchema,
 } from '@replpool/protocol';
@@ -36,6 +38,8 @@ const nouns: Record<string, z.ZodType> = {
   SessionList: sessionListSchema,
   Execution: executionSchema,
   ExecutionList: executionListSchema,
+  Transaction: transactionSchema,
+  Undone: undoneSchema,
   VariableList: variableListSchema,
   VariableDetail: variableDetailSchema,
   Completion: completionSchema,
@@ -133,7 +137,7 @@ describe('hostile HTTP requests', function () {
     it(`have answers of the registry and the schema, ${rounds} of them at the ${part} (SEED=${seed})`, async () => {
       const base = part === 'agent' ? agent.url : `http://127.0.0.1:${router.port}`;
       const { authorization = '' } = agent.headers;
-      const session = await agent.session({ labels: { kept: 'yes' } });
+      const session = await agent.session({ labels: { kept: 'yes' }, keepSnapshots: 3 });
       await agent.run(session.id, 'x = 1', { id: 'e1' });
       await agent.fetch(`/v1/sessions/${session.id}/files/f/x.txt`, { method: 'PUT', body: 'text' });
       const seen = new Set<number>();

@@ -167,6 +167,102 @@ describe('a router in front of an agent', () => {
     assert.deepEqual(await listed('ann'), [id]);
   });
 
+  describe('transactions, undo and live copies', () => {
+    const path = (rest: string, session = id) => `/v1/sessions/${session}${rest}`;
+    const run = async (code: string, more: object = {}, session = id) =>
+      (await ask('ann', 'POST', path('/executions', session), { code, ...more })).body;
+    const value = async (code: string, session = id) => (await run(code, {}, session)).result.data['text/plain'];
+    const explicit = { transaction: { policy: 'explicit' } };
+
+    it('commit and roll back what several executions changed', async () => {
+      await run('l = [1]');
+      for (const [how, outcome, left] of [
+        ['rollback', 'rolled_back', '[1]'],
+        ['commit', 'committed', '[1, 2, 3]'],
+      ] as const) {
+        const { transaction } = await run('l.append(2)', explicit);
+        await run('l.append(3)');
+        const end = (who: string, body?: object) => ask(who, 'POST', path(`/transaction/${how}`), body);
+        assert.equal((await end('bob')).status, 403);
+        assert.equal((await end('ann', { transaction: 'another' })).body.code, 'NO_TRANSACTION');
+        const { status, body } = await end('ann', { transaction: transaction.id });
+        assert.deepEqual([status, body.id, body.outcome], [200, transaction.id, outcome]);
+        assert.equal(await value('l'), left);
+        assert.deepEqual([(await end('ann')).status, (await end('ann')).body.code], [409, 'NO_TRANSACTION']);
+      }
+    });
+
+    it('roll back what fails, and say that a session’s process died in one', async () => {
+      await run('l = [1]');
+      for (const code of ['l.append(2); 1/0', 'l.append(2); import os; os._exit(1)']) {
+        const { transaction } = await run(code, { transaction: { policy: 'rollback_on_failure' } });
+        assert.equal(transaction.outcome, 'rolled_back');
+        assert.equal(await value('l'), '[1]');
+      }
+    });
+
+    it('undo executions of a session that keeps snapshots, over HTTP and the channel', async () => {
+      const refused = await ask('ann', 'POST', path('/undo'));
+      assert.deepEqual([refused.status, refused.body.code], [409, 'NO_SNAPSHOT']);
+      const { body: session } = await ask('ann', 'POST', '/v1/sessions', { keepSnapshots: 3 });
+      assert.deepEqual([session.keepSnapshots, session.undoable], [3, 0]);
+      await run('l = [1]', {}, session.id);
+      for (const n of [2, 3]) await run(`l.append(${n})`, { id: `n${n}` }, session.id);
+      assert.equal((await ask('ann', 'GET', path('', session.id))).body.undoable, 3);
+      assert.equal((await ask('bob', 'POST', path('/undo', session.id))).status, 403);
+      const { status, body } = await ask('ann', 'POST', path('/undo', session.id), { executions: 2 });
+      assert.deepEqual([status, body.executions], [200, ['n3', 'n2']]);
+      assert.equal(await value('l', session.id), '[1]');
+
+      await run('l.append(4)', {}, session.id);
+      const url = `ws://127.0.0.1:${router.port}${path('/channel', session.id)}`;
+      const ws = new WebSocket(url, [CHANNEL_JSON], { headers: as('ann') });
+      await once(ws, 'open');
+      const reply = Promise.withResolvers<{ value: { executions: string[] } }>();
+      ws.on('message', (data) => {
+        const message = JSON.parse(String(data));
+        if (message.request === 'u') reply.resolve(message);
+      });
+      ws.send(JSON.stringify({ type: 'undo', request: 'u', executions: 1 }));
+      assert.equal((await reply.promise).value.executions.length, 1);
+      assert.equal(await value('l', session.id), '[1]');
+      const closed = once(ws, 'close');
+      ws.close();
+      await closed;
+      await ask('ann', 'DELETE', path('', session.id));
+    });
+
+    it('fork a session: copies are there for the next request, independent, their parent’s owner’s, and outlive it', async () => {
+      await run('l = [1]');
+      assert.equal((await ask('bob', 'POST', path('/fork'))).status, 403);
+      const { status, body } = await ask('root', 'POST', path('/fork'), { count: 3, labels: { team: 'x' } });
+      assert.equal(status, 201);
+      const copies: string[] = body.items.map((copy: { id: string }) => copy.id);
+      const appended = await Promise.all(copies.map((copy, i) => value(`l.append(${i}); l`, copy)));
+      assert.deepEqual(appended, ['[1, 0]', '[1, 1]', '[1, 2]']);
+      assert.equal(await value('l'), '[1]');
+      assert.deepEqual((await listed('ann')).sort(), [id, ...copies].sort());
+      for (const copy of copies) {
+        const { body: shown } = await ask('ann', 'GET', path('', copy));
+        assert.deepEqual([shown.forkedFrom, shown.labels, shown.epoch], [id, { team: 'x' }, 1]);
+        assert.equal((await ask('bob', 'GET', path('', copy))).status, 403);
+      }
+      assert.equal((await ask('ann', 'DELETE', path(''))).status, 204);
+      for (const [i, copy] of copies.entries()) {
+        assert.equal(await value('l', copy), `[1, ${i}]`);
+        assert.equal((await ask('ann', 'DELETE', path('', copy))).status, 204);
+        assert.equal((await ask('ann', 'GET', path('', copy))).status, 404);
+      }
+    });
+
+    it('refuse to fork a session beyond what its agent may have, without any copy', async () => {
+      const { status, headers, body } = await ask('ann', 'POST', path('/fork'), { count: 64 });
+      assert.deepEqual([status, body.code], [429, 'POOL_EXHAUSTED']);
+      assert.ok(headers.get('retry-after'));
+      assert.deepEqual(await listed('ann'), [id]);
+    });
+  });
+
   it('makes a session without a body, as the agent itself does', async () => {
     const { authorization = '' } = agent.headers;
     const alone = await call(agent.url, 'POST', '/v1/sessions', { authorization });

@@ -60,11 +60,11 @@ describe('the status of a pool says', () => {
   it('which fields have no effect, of a pool that is ready all the same', () => {
     const spec: ReplPoolSpecInput = {
       checkpoints: { store: { s3: { bucket: 'checkpoints' } }, onDrain: 'Kill' },
-      sessions: { keepSnapshots: 2 },
+      sessions: { overcommit: 2, keepSnapshots: 2 },
     };
     assert.match(
       readyMessage(spec),
-      /; without effect in this release: spec\.sessions\.keepSnapshots, spec\.checkpoints\.store, spec\.checkpoints\.onDrain$/,
+      /; without effect in this release: spec\.sessions\.overcommit, spec\.checkpoints\.store, spec\.checkpoints\.onDrain$/,
     );
     const one = status({ ...spec, replicas: 1 }, { replicas: 1 });
     assert.equal(one.conditions?.find(({ type }) => type === 'Ready')?.status, 'True');

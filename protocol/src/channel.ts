@@ -4,7 +4,7 @@ import { eventSchema } from './events.ts';
 import { executeRequestSchema } from './execution.ts';
 import { count, executionId, requestId, sessionId } from './names.ts';
 import { sessionState } from './session.ts';
-import { endTransactionSchema } from './transaction.ts';
+import { endTransactionSchema, undoSchema } from './transaction.ts';
 
 /** The subprotocols of the channel, in no order: the client's offer has it. */
 export const CHANNEL_MSGPACK = 'replpool.v1.msgpack';
@@ -55,6 +55,8 @@ export const channelInspectSchema = z.strictObject({ type: z.literal('inspect'),
 const ending = { request: requestId, ...endTransactionSchema.shape };
 export const channelCommitSchema = z.strictObject({ type: z.literal('commit'), ...ending });
 export const channelRollbackSchema = z.strictObject({ type: z.literal('rollback'), ...ending });
+/** Answered by `reply` with what was undone, or by `problem`. */
+export const channelUndoSchema = z.strictObject({ type: z.literal('undo'), request: requestId, ...undoSchema.shape });
 export const channelAckSchema = z.strictObject({ type: z.literal('ack'), seq: count });
 export const channelPingSchema = z.strictObject({ type: z.literal('ping') });
 
@@ -67,6 +69,7 @@ export const clientMessageSchema = z.discriminatedUnion('type', [
   channelInspectSchema,
   channelCommitSchema,
   channelRollbackSchema,
+  channelUndoSchema,
   channelAckSchema,
   channelPingSchema,
 ]);

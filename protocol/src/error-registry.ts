@@ -121,6 +121,13 @@ export const errorRegistry = {
     how: 'Open one by executing with the policy `explicit`; check the transaction id.',
     retryable: false,
   },
+  NO_SNAPSHOT: {
+    status: 409,
+    title: 'No snapshot',
+    why: 'No snapshot is kept from before that execution: `keepSnapshots` is lower, none could be made, or it was lost.',
+    how: 'Create the session with a higher `keepSnapshots`; its `undoable` says how many executions can be undone.',
+    retryable: false,
+  },
   NO_INPUT_PENDING: {
     status: 409,
     title: 'No input pending',
@@ -131,8 +138,8 @@ export const errorRegistry = {
   FORK_UNSAFE: {
     status: 409,
     title: 'Fork unsafe',
-    why: "The session's worker runs threads of the user's code, which a fork would stop halfway.",
-    how: 'End the threads, or take a snapshot by `copy`.',
+    why: "The session's process cannot be forked as it is: `what` says whether for threads or a GPU, a hook of its code, or a limit.",
+    how: 'End the threads, raise the limit, or take a snapshot by `copy`.',
     retryable: false,
   },
   SESSION_LOST: {

@@ -49,7 +49,9 @@ export type WorkerDied = z.infer<typeof workerDiedSchema>;
 
 /** Code that was not run, for its transaction could not begin when its turn came. */
 export const notRunSchema = z.strictObject({
-  code: z.enum(['FORK_UNSAFE', 'TRANSACTION_OPEN', 'WORKER_FAILED']).describe('Of the registry of errors.'),
+  code: z
+    .enum(['EPOCH_CHANGED', 'FORK_UNSAFE', 'TRANSACTION_OPEN', 'AGENT_TIMEOUT', 'WORKER_FAILED'])
+    .describe('Of the registry of errors.'),
   message: z.string(),
   how: z.string(),
 });

@@ -27,6 +27,15 @@ const inExecution = { execution: executionId, pipes };
 const perhapsInExecution = { execution: executionId.optional(), pipes };
 const question = { request: requestId, code: z.string(), cursor: count, snapshot: z.string().optional() };
 
+/** What a twin is told that goes on as a session of its own. */
+export const branchSchema = z.strictObject({
+  session: z.string(),
+  directory: z.string().describe('Has the FIFOs of its output.'),
+  cwd: z.string().describe('Its working folder, a copy of `formerCwd`.'),
+  formerCwd: z.string(),
+});
+export type Branch = z.infer<typeof branchSchema>;
+
 function frame<T extends string, S extends z.core.$ZodLooseShape>(type: T, shape: S) {
   return z.strictObject({ type: z.literal(type), ...numbered, ...shape });
 }
@@ -54,7 +63,12 @@ export const toLauncherSchema = z.discriminatedUnion('type', [
   frame('wake', { worker: z.string(), pid }),
   frame('stacks', { worker: z.string(), pid }),
   frame('kill', { worker: z.string(), pid, spare: z.array(pid).optional() }),
-  frame('adopt', { worker: z.string(), pid, of: z.string() }),
+  frame('adopt', {
+    worker: z.string(),
+    pid,
+    of: z.string(),
+    directory: z.string().optional().describe('Of a live copy: its pipes are made in there.'),
+  }),
   shutdown,
 ]);
 export type ToLauncherFrame = z.infer<typeof toLauncherSchema>;
@@ -70,6 +84,7 @@ export const fromLauncherSchema = z.discriminatedUnion('type', [
   frame('forked', { worker: z.string(), pid }),
   frame('fork_failed', { worker: z.string(), message: z.string(), errno: z.int().optional() }),
   frame('exited', ended),
+  frame('adopted', { worker: z.string(), pid, isOurs: z.boolean() }),
   frame('killed', { worker: z.string() }),
   frame('stacks', { worker: z.string(), text: z.string() }),
 ]);
@@ -106,7 +121,13 @@ export const toWorkerSchema = z.discriminatedUnion('type', [
   frame('discard', { snapshot: z.string() }),
   frame('rollback', { request: requestId, snapshot: z.string() }),
   frame('handles', { request: requestId }),
-  frame('resume', {}),
+  frame('fork', {
+    request: requestId,
+    branches: z.array(z.strictObject({ branch: z.string(), token: z.string() })).min(1),
+    socket: z.string(),
+  }),
+  frame('resume', { branch: branchSchema.optional() }),
+  frame('oom_step', { step: count.max(1000) }),
   heartbeat,
   shutdown,
 ]);
@@ -128,8 +149,12 @@ export const snapshotTakenSchema = z.discriminatedUnion('kind', [
 ]);
 export type SnapshotTaken = z.infer<typeof snapshotTakenSchema>;
 
+/** The `value` that answers `fork`: one process for each of the branches, in their order. */
+export const forkedSchema = z.strictObject({ pids: z.array(pid).max(64), costMs: z.number().min(0) });
+export type Forked = z.infer<typeof forkedSchema>;
+
 /** The `value` that answers `handles`. */
-export const handlesSchema = z.strictObject({ items: z.array(z.string()) });
+export const handlesSchema = z.strictObject({ items: z.array(z.string()).max(200) });
 
 /** Worker → agent. */
 export const fromWorkerSchema = z.discriminatedUnion('type', [

@@ -20,8 +20,20 @@ import { openApiSchema, type SchemaNode } from './json-schema.ts';
 import { limitsPatchSchema, limitsSchema } from './limits.ts';
 import { poolListSchema, poolSchema } from './pools.ts';
 import { runRequestSchema } from './run.ts';
-import { createSessionSchema, patchSessionSchema, sessionListSchema, sessionSchema } from './session.ts';
-import { endTransactionSchema, transactionRequestSchema, transactionSchema } from './transaction.ts';
+import {
+  createSessionSchema,
+  forkSessionSchema,
+  patchSessionSchema,
+  sessionListSchema,
+  sessionSchema,
+} from './session.ts';
+import {
+  endTransactionSchema,
+  transactionRequestSchema,
+  transactionSchema,
+  undoneSchema,
+  undoSchema,
+} from './transaction.ts';
 import { variableChangesSchema, variableDetailSchema, variableListSchema, variableSchema } from './variables.ts';
 import { warningSchema } from './warnings.ts';
 
@@ -32,6 +44,7 @@ export const components = {
   SessionList: sessionListSchema,
   CreateSession: createSessionSchema,
   PatchSession: patchSessionSchema,
+  ForkSession: forkSessionSchema,
   Limits: limitsSchema,
   LimitsPatch: limitsPatchSchema,
   Isolation: isolationSchema,
@@ -46,6 +59,8 @@ export const components = {
   Transaction: transactionSchema,
   TransactionRequest: transactionRequestSchema,
   EndTransaction: endTransactionSchema,
+  Undo: undoSchema,
+  Undone: undoneSchema,
   MimeBundle: mimeBundleSchema,
   Warning: warningSchema,
   InputRequest: inputRequestSchema,

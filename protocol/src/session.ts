@@ -34,6 +34,7 @@ export type SessionLostReason = z.infer<typeof sessionLostReason>;
 
 const displayName = z.string().min(1).max(253);
 const idleTimeoutSeconds = z.int().min(1).max(31_536_000);
+const keepSnapshots = count.max(1000);
 
 /** What a session used: its executions' time, and from its cgroup, where it has one, what all of its processes use. */
 export const sessionUsageSchema = usageSchema.extend({
@@ -61,6 +62,9 @@ export const sessionSchema = z.strictObject({
   idleTimeoutSeconds: count.optional(),
   isolation: isolationSchema,
   limits: limitsSchema,
+  keepSnapshots: count.describe('Before so many of its last executions a snapshot is kept, for undo.'),
+  undoable: count.describe('So many executions can be undone now.'),
+  forkedFrom: sessionId.optional().describe('The session of which it is a live copy.'),
   usage: sessionUsageSchema,
 });
 export type Session = z.infer<typeof sessionSchema>;
@@ -78,10 +82,20 @@ export const createSessionSchema = z.strictObject({
   labels: labels.optional(),
   env: environment.optional(),
   limits: limitsPatchSchema.optional().describe("None may exceed the pool's."),
+  keepSnapshots: keepSnapshots
+    .optional()
+    .describe("Keeps a snapshot before each of its last so many executions, for undo. Default: the pool's."),
   idleTimeoutSeconds: idleTimeoutSeconds.optional(),
   affinityKey: z.string().min(1).max(256).optional().describe('Sessions of one key are placed together where it fits.'),
 });
 export type CreateSession = z.infer<typeof createSessionSchema>;
+
+/** The body of POST /v1/sessions/{id}/fork. */
+export const forkSessionSchema = z.strictObject({
+  count: z.int().min(1).max(64).default(1).describe('So many live copies.'),
+  labels: labels.optional().describe("Of each copy. Default: the session's."),
+});
+export type ForkSession = z.infer<typeof forkSessionSchema>;
 
 /** The body of PATCH /v1/sessions/{id}; `labels` replaces all labels. */
 export const patchSessionSchema = z.strictObject({

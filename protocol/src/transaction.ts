@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { executionId } from './names.ts';
 
 /** What becomes of an execution's changes, by how it ended. */
 export const transactionPolicies = ['commit_always', 'commit_on_success', 'rollback_on_failure', 'explicit'] as const;
@@ -50,3 +51,23 @@ export const endTransactionSchema = z.strictObject({
     .describe('Its id: another one that is open by then is not ended, but answered by NO_TRANSACTION.'),
 });
 export type EndTransaction = z.infer<typeof endTransactionSchema>;
+
+/** The body of POST /v1/sessions/{id}/undo. */
+export const undoSchema = z.strictObject({
+  executions: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(1)
+    .describe('Goes back to before the last so many executions of which the changes stand.'),
+});
+export type Undo = z.infer<typeof undoSchema>;
+
+/** What an undo did. */
+export const undoneSchema = z.strictObject({
+  executions: z.array(executionId).describe('Of which nothing is left in the session, the latest first.'),
+  stateEpoch: z.int().min(1).describe('Of the session from now on.'),
+  costMs: z.number().min(0).describe('What going back took, in milliseconds.'),
+  notRolledBack: z.array(z.string()).describe('What it did not undo: open files, sockets, children, files.'),
+});
+export type Undone = z.infer<typeof undoneSchema>;

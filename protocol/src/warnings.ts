@@ -7,7 +7,7 @@ export const warnings = {
   INTERRUPT_KILLED: 'Its worker is killed therefore, and the session recovers.',
   OUTCOME_EXPIRED: 'The outcome is no longer kept; the status is that of the run.',
   OUTPUT_TRUNCATED: 'Something was too large and is left out.',
-  SNAPSHOT_LOST: 'The snapshot of the transaction is gone: what it changes can no longer be rolled back.',
+  SNAPSHOT_LOST: 'A snapshot is gone: what was changed since it can no longer be rolled back or undone.',
   WORKER_PROTOCOL: 'The worker broke the protocol and is killed.',
 } as const;
 

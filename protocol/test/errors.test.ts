@@ -44,7 +44,7 @@ describe('the error registry', () => {
 
 describe('a request that is refused', () => {
   const cases: [string, z.ZodType, unknown, string][] = [
-    ['an unknown field', createSessionSchema, { keepSnapshots: 1 }, 'keepSnapshots'],
+    ['an unknown field', createSessionSchema, { snapshots: 1 }, 'snapshots'],
     ['a field of a later feature', createSessionSchema, { restoreFrom: 'x' }, 'restoreFrom'],
     [
       'a policy that there is not',

@@ -31,12 +31,15 @@ describe('the channel', () => {
       { type: 'interrupt' },
       { type: 'complete', request: 1, code: 'a', cursor: 1 },
       { type: 'inspect', request: 'r', code: 'a', cursor: 1 },
+      { type: 'commit', request: 1, transaction: 't' },
+      { type: 'rollback', request: 1 },
+      { type: 'undo', request: 1, executions: 2 },
       { type: 'ack', seq: 3 },
       { type: 'ping' },
     ];
     for (const message of messages) assert.deepEqual(clientMessageSchema.parse(message), message);
     assert.equal(clientMessageSchema.safeParse({ type: 'execute', code: '1' }).success, false);
-    assert.equal(clientMessageSchema.safeParse({ type: 'undo', request: 1 }).success, false);
+    assert.equal(clientMessageSchema.safeParse({ type: 'checkpoint', request: 1 }).success, false);
   });
 
   it('sends the same events as the streams, between hello, replies and pongs', () => {

@@ -114,6 +114,15 @@ export class AgentDirectory implements Disposable {
     if (agent.gone) this.#sessions.end(agent, id, 'node');
   }
 
+  /**
+   * A live copy of a session, before its agent's stream says so. Its id is the agent's choice, so this is no more than the agent's word: as
+   * `created` it could be any other pool's session.
+   */
+  forked(agent: Agent, copy: Pick<LinkSession, 'id' | 'owner' | 'epoch'>): void {
+    // Its end, or the agent's, may have been noticed first.
+    if (!agent.gone && this.#sessions.tombstone(copy.id) === undefined) this.#claim(agent, copy);
+  }
+
   deleted(id: string): void {
     this.#sessions.deleted(id);
   }
@@ -197,7 +206,7 @@ export class AgentDirectory implements Disposable {
   }
 
   /** @throws Error where it tells of more than it can have, which takes our memory */
-  #claim(agent: Agent, session: LinkSession): void {
+  #claim(agent: Agent, session: Pick<LinkSession, 'id' | 'owner' | 'epoch'>): void {
     if (!agent.sessions.has(session.id) && agent.sessions.size >= MAX_SESSIONS_PER_POD) {
       this.#gone(agent, 'tells of more sessions than an agent can have');
       throw new Error(`more than ${MAX_SESSIONS_PER_POD} sessions`);

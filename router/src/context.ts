@@ -35,6 +35,8 @@ interface Done extends Facts {
   /** By its whole name. */
   readonly pool: string;
   readonly session: string;
+  /** The session of which it is a live copy. */
+  readonly forkedFrom?: string;
 }
 
 /** The audit line of section 10: who did what to which session of whom. */

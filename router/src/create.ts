@@ -18,6 +18,7 @@ import { forward, type Outcome } from './forward.ts';
 import { type Hop, requestHeaders } from './forward-headers.ts';
 import { lookUp } from './locate.ts';
 import { place } from './placement.ts';
+import { type Held, sendHeld } from './send-held.ts';
 import { agentsFor, choosePool } from './visible-pools.ts';
 
 /** Answers by which an agent says that it did nothing, so that another may be asked. */
@@ -152,7 +153,7 @@ export class Creations {
     res: ServerResponse,
     holds: (status: number) => boolean,
   ): Promise<Outcome & { agent: Agent }> {
-    let refused: Extract<Outcome, { kind: 'held' }> | undefined;
+    let refused: Held | undefined;
     let last: ReplPoolError | undefined;
     for (const agent of agents) {
       agent.pending += 1;
@@ -193,9 +194,7 @@ export class Creations {
 const elsewhere = (pool: string): ReplPoolError =>
   invalidRequest('pool', `a session of this id is said to be in the pool ${pool}`);
 
-function send(res: ServerResponse, { status, headers, body }: Extract<Outcome, { kind: 'held' }>): void {
-  const framed = headers.filter((_, i) => headers[i - (i % 2)] !== 'content-length');
-  const wait = REFUSALS.has(status) && !framed.includes('retry-after') ? ['retry-after', '1'] : [];
-  res.writeHead(status, [...framed, ...wait, 'content-length', String(body.length)]);
-  res.end(body);
+function send(res: ServerResponse, outcome: Held): void {
+  const { status, headers } = outcome;
+  sendHeld(res, outcome, REFUSALS.has(status) && !headers.includes('retry-after') ? ['retry-after', '1'] : []);
 }

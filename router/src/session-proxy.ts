@@ -5,6 +5,7 @@ import { failureOf } from './agent-failure.ts';
 import { verbOf } from './auth/access.ts';
 import type { Caller } from './auth/caller.ts';
 import { audit, auditDenied, type RouterContext } from './context.ts';
+import { answerForked, isFork, locateToFork } from './fork.ts';
 import { forward } from './forward.ts';
 import { requestHeaders } from './forward-headers.ts';
 import { locate } from './locate.ts';
@@ -25,7 +26,10 @@ export async function proxySession(
   const { directory, log } = context;
   const { id } = path;
   const method = req.method ?? 'GET';
-  const found = await locate(directory, id, caller, verbOf(method, path.rest));
+  const forks = isFork(method, path.rest);
+  const found = await (forks
+    ? locateToFork(directory, id, caller)
+    : locate(directory, id, caller, verbOf(method, path.rest)));
   if (found instanceof ReplPoolError) {
     auditDenied(log, found, { caller: caller.name, session: id });
     sendProblem(res, found);
@@ -45,10 +49,12 @@ export async function proxySession(
       headers: requestHeaders(req.rawHeaders, { token: agent.endpoint.token, owner: found.owner, epoch: found.epoch }),
       body: await bodyOf(req),
       headersTimeoutMs: answersSoon(method, path.rest) ? TIMEOUT_MS : 0,
+      ...(forks && { holds: (status) => status === 201 }),
     },
     res,
   );
   if (outcome.kind === 'failed') sendProblem(res, await failureOf(agent, outcome, id));
+  else if (outcome.kind === 'held') answerForked(context, caller, { id, found, answer: outcome }, res);
   else if (outcome.kind === 'broken') log.debug({ err: outcome.error, pod: agent.pod }, 'an answer broke off');
   else if (method === 'DELETE' && path.rest === '' && outcome.status === 204) {
     directory.deleted(id);

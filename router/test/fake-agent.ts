@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { type AgentEndpoint, decodeOwner, type LinkSession, OWNER_HEADER, type Session } from '@replpool/protocol';
@@ -118,6 +119,8 @@ export class FakeAgent implements AsyncDisposable {
       state: 'idle',
       epoch: 1,
       stateEpoch: 1,
+      keepSnapshots: 0,
+      undoable: 0,
       pod: this.pod,
       createdAt,
       lastActivityAt: createdAt,
@@ -210,6 +213,12 @@ export class FakeAgent implements AsyncDisposable {
       this.sessions.delete(session.session.id);
       this.say({ type: 'session_gone', id: session.session.id, reason: 'deleted' });
       res.writeHead(204).end();
+      return;
+    }
+    if (req.method === 'POST' && url.pathname.endsWith('/fork')) {
+      const { count = 1 } = JSON.parse(body || '{}') as { count?: number };
+      const items = Array.from({ length: count }, () => this.add(randomUUID(), session.link.owner));
+      json(res, 201, { items });
       return;
     }
     json(res, 200, session.session);

@@ -76,6 +76,22 @@ describe('an agent that says that it has a session of another pool', () => {
     assert.ok(it.liar.seen.every(({ method }) => method !== 'POST'));
   });
 
+  it('does not get it by the answer to a fork either', async () => {
+    await using it = await withLiar();
+    for (const id of [ids.a, ids.c]) await it.call('POST', '/v1/sessions', { id, pool: 'team:data' });
+    assert.equal((await session(it, ids.c, 'DELETE')).status, 204);
+    it.liar.add(ids.b, 'anonymous');
+    await it.until(async () => (await session(it, ids.b)).status === 200);
+    it.liar.handle = (_req, res) => {
+      const items = [ids.a, ids.c].map((id) => ({ id, epoch: 9 }));
+      res.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify({ items }));
+    };
+    assert.equal((await it.call('POST', `/v1/sessions/${ids.b}/fork`)).status, 201);
+    assert.equal((await session(it, ids.a)).body.pod, 'data-1');
+    assert.equal((await session(it, ids.c)).status, 404);
+    assert.ok(it.lines.some((line) => line.includes('not believed') && line.includes('liar-1')));
+  });
+
   it('is not believed by an answer alone, whatever it answers', async () => {
     await using it = await withLiar();
     for (const status of [200, 403]) {

@@ -4,6 +4,7 @@ import type { AgentDirectory } from '../src/agent-directory.ts';
 import { refusalOf, verbOf } from '../src/auth/access.ts';
 import { ALL, type Caller, OWN, type Verb } from '../src/auth/caller.ts';
 import { defaultPoolOf } from '../src/default-pool.ts';
+import { locateToFork } from '../src/fork.ts';
 import { lookUp } from '../src/locate.ts';
 import { agentsFor, choosePool } from '../src/visible-pools.ts';
 
@@ -30,6 +31,9 @@ describe('what a request to a session needs', () => {
     ['POST', '/executions/x/input', 'connect'],
     ['POST', '/interrupt', 'connect'],
     ['POST', '/restart', 'connect'],
+    ['POST', '/transaction/rollback', 'connect'],
+    ['POST', '/undo', 'connect'],
+    ['POST', '/fork', 'connect'],
     ['POST', '/complete', 'connect'],
     ['PUT', '/files/a', 'connect'],
     ['DELETE', '/files/a', 'connect'],
@@ -56,6 +60,25 @@ describe('a session', () => {
     const others = { ...session, owner: 'bob' };
     assert.equal(refusalOf({ name: 'root', rights: ALL }, 'connect', others), undefined);
     assert.equal(codeOf(refusalOf({ name: 'ann', rights: OWN }, 'get', others)), 'FORBIDDEN');
+  });
+});
+
+describe('live copies of a session', () => {
+  const directory = {
+    session: () => ({ agent: { pool: 'team:data', up: true }, owner: 'bob', isOurs: true }),
+  } as never;
+  const refused = async (who: Caller) => {
+    const found = await locateToFork(directory, 'id', who);
+    return found instanceof ReplPoolError ? [found.code, found.toProblem().details?.verb] : undefined;
+  };
+  it('are made by who has the right to make sessions in its pool, the owner too', async () => {
+    assert.equal(await refused({ ...caller('create team:data'), name: 'bob' }), undefined);
+    assert.deepEqual(await refused({ ...caller('create other:data'), name: 'bob' }), ['FORBIDDEN', 'create']);
+  });
+  it('are made by others who have the right to its session besides', async () => {
+    assert.equal(await refused(caller('create team:data', 'connect team:data')), undefined);
+    assert.deepEqual(await refused(caller('connect team:data')), ['FORBIDDEN', 'create']);
+    assert.deepEqual(await refused(caller('create team:data', 'get team:data')), ['FORBIDDEN', 'connect']);
   });
 });
 

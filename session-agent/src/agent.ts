@@ -82,6 +82,7 @@ export async function startAgent(config: AgentConfig, log: Logger, events: Agent
       recent.observe(warm, seconds);
       link.created(session);
     },
+    forked: (session) => link.created(session),
     changed: (session) => link.changed(session),
     draining: () => link.readinessChanged(),
     gone: (id, reason) => {

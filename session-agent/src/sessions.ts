@@ -5,12 +5,14 @@ import {
   type AgentConfig,
   type CreateSession,
   type Execution,
+  type ForkSession,
   type Isolation,
   ReplPoolError,
   type SessionGoneReason,
   type SnapshotKind,
 } from '@replpool/protocol';
 import type { Zygote } from './pool/zygote.ts';
+import type { Inherited } from './session/executions-options.ts';
 import { removeTree } from './session/remove-tree.ts';
 import { Session } from './session/session.ts';
 import { sessionGone } from './session/session-gone.ts';
@@ -27,6 +29,8 @@ const EXPIRY_CHECK_MS = 1000;
 
 export interface SessionsObserver {
   created(session: Session, warm: boolean, seconds: number): void;
+  /** Another is a live copy of it. */
+  forked(session: Session): void;
   changed(session: Session): void;
   /** No session is admitted any more, and fewer are on their way: told at once, so that routers ask another agent and nobody waits for them. */
   draining(): void;
@@ -129,6 +133,39 @@ export class Sessions {
   }
 
   /**
+   * Live copies of a session, for the same owner: all of them or none.
+   * @throws ReplPoolError POOL_EXHAUSTED, DRAINING, FORK_UNSAFE, TRANSACTION_OPEN, QUEUE_FULL, CIRCUIT_OPEN, WORKER_FAILED, SESSION_NOT_FOUND,
+   * SESSION_LOST
+   */
+  async fork(parent: Session, { count, labels }: ForkSession): Promise<readonly Session[]> {
+    this.#admitMore(count);
+    const ids = Array.from({ length: count }, () => randomUUID());
+    const over = Promise.withResolvers<void>();
+    let made: readonly Session[] = [];
+    try {
+      made = await parent.fork((inherited) => {
+        // Once more at its turn, and only from here on are the slots others' no more: what runs before it may take an hour.
+        this.#admitMore(count);
+        const { owner } = parent;
+        for (const id of ids) this.#creating.set(id, { owner, session: over.promise.then(() => this.get(id)) });
+        for (const id of ids) this.#creating.get(id)?.session.catch(() => undefined);
+        made = ids.map((id) => this.#branchOf(parent, id, labels ?? parent.labels, inherited));
+        return made;
+      });
+      for (const session of made) this.#forked(session);
+      return made;
+    } catch (error) {
+      await Promise.all(made.map((session) => session.close('deleted')));
+      throw error;
+    } finally {
+      for (const id of ids) this.#creating.delete(id);
+      over.resolve();
+      if (this.draining) this.#observer.draining();
+      this.#tellEmptied();
+    }
+  }
+
+  /**
    * From now on no session is admitted; those that there are stay as usable as they were.
    * @returns since when, on the clock of `performance.now()`: it may be told more than once
    */
@@ -151,34 +188,60 @@ export class Sessions {
   async close(): Promise<void> {
     clearInterval(this.#expiry);
     this.#drainingSince ??= performance.now();
-    await Promise.allSettled([...this.#creating.values()].map(({ session }) => session));
-    await Promise.all(this.list().map((session) => session.close('drain')));
+    const closeAll = () => Promise.all(this.list().map((session) => session.close('drain')));
+    // Not behind those on their way: a fork waits for what runs in its session.
+    await Promise.all([closeAll(), Promise.allSettled([...this.#creating.values()].map(({ session }) => session))]);
+    await closeAll();
   }
 
   #admit(request: CreateSession): void {
-    const { pool, spec } = this.#config;
+    const { pool } = this.#config;
     if (request.pool !== undefined && request.pool !== pool) {
       throw new ReplPoolError('POOL_NOT_FOUND', `this agent serves pool ${pool}, not ${request.pool}`, {
         details: { pool: request.pool },
       });
     }
+    this.#admitMore(1);
+  }
+
+  #admitMore(count: number): void {
+    const { pod, spec } = this.#config;
+    const { maxPerPod } = spec.sessions;
     if (this.draining) throw new ReplPoolError('DRAINING', 'this agent is draining and admits no new sessions');
-    if (this.#live.size + this.#creating.size >= spec.sessions.maxPerPod) {
-      throw new ReplPoolError(
-        'POOL_EXHAUSTED',
-        `all ${spec.sessions.maxPerPod} slots of ${this.#config.pod} are taken`,
-      );
-    }
+    const free = maxPerPod - this.#live.size - this.#creating.size;
+    if (free >= count) return;
+    const what =
+      free > 0
+        ? `${free} of ${maxPerPod} slots of ${pod} are free, not ${count}`
+        : `all ${maxPerPod} slots of ${pod} are taken`;
+    throw new ReplPoolError('POOL_EXHAUSTED', what);
+  }
+
+  #forked(session: Session): void {
+    if (hasEnded(session.state)) return;
+    this.#live.set(session.id, session);
+    this.#observer.forked(session);
+  }
+
+  #branchOf(parent: Session, id: string, labels: Session['labels'], inherited: Inherited): Session {
+    const directory = this.#folderOf(id);
+    const { idleTimeoutSeconds } = parent;
+    const own = { id, name: undefined, labels, idleTimeoutSeconds, directory, forkedFrom: parent.id, inherited };
+    return new Session({ ...parent.options, ...own }, this.#sessionObserver(directory));
+  }
+
+  /** Of its own: an id may be used again while the former session's folder is still being removed. */
+  #folderOf(id: string): string {
+    return join(this.#config.runDirectory, 'sessions', `${id}-${randomUUID().slice(0, 8)}`);
   }
 
   async #start(id: string, request: CreateSession, owner: string): Promise<Session> {
     const began = performance.now();
-    const { pool, pod, spec, runDirectory } = this.#config;
+    const { pool, pod, spec } = this.#config;
     const zygote = this.#zygoteOf(request.template);
     const variables = await zygote.environment.ofSession();
     const limits = sessionLimits(zygote.template.limits, request, spec.sessions.limits);
-    // A folder of its own: the id may be used again while the old session's folder is still being removed.
-    const directory = join(runDirectory, 'sessions', `${id}-${randomUUID().slice(0, 8)}`);
+    const directory = this.#folderOf(id);
     const session = new Session(
       {
         id,
@@ -194,6 +257,7 @@ export class Sessions {
         idleTimeoutSeconds: request.idleTimeoutSeconds ?? spec.sessions.idleTimeoutSeconds,
         interruptGraceSeconds: spec.sessions.interruptGraceSeconds,
         queueLength: spec.sessions.queueLength,
+        keepSnapshots: request.keepSnapshots ?? spec.sessions.keepSnapshots,
         onCrash: spec.sessions.onCrash,
         directory,
         ringBytes: RING_BYTES,

@@ -19,7 +19,14 @@ const acquired = () => ({ hits: 0, misses: 0, counts: [] });
 
 function sessionsOfNobody(): Sessions {
   const nothing = () => undefined;
-  const observer = { created: nothing, changed: nothing, draining: nothing, gone: nothing, executed: nothing };
+  const observer = {
+    created: nothing,
+    forked: nothing,
+    changed: nothing,
+    draining: nothing,
+    gone: nothing,
+    executed: nothing,
+  };
   return new Sessions(config, isolation, [], {
     ...observer,
     output: nothing,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import type { Execution, ExecutionList, Problem, Session, SnapshotKind, Transaction } from '@replpool/protocol';
+import type { Execution, ExecutionList, Problem, Session, SnapshotKind, Transaction, Undone } from '@replpool/protocol';
 import type { AgentClient } from './agent-client.ts';
 import { endings, type Step } from './programs.ts';
 import { type Piece, Reference, type Told } from './reference.ts';
@@ -33,15 +33,15 @@ export class ModelledSession {
     this.#session = session;
     this.#kind = kind;
     this.#setup = { statements: [setup] };
-    this.#model = new TransactionModel(kind);
+    this.#model = new TransactionModel(kind, session.keepSnapshots);
   }
 
   static async begin(
     agent: AgentClient,
     reference: Reference,
-    { kind, setup }: { kind: SnapshotKind; setup: string },
+    { kind, setup, keepSnapshots = 0 }: { kind: SnapshotKind; setup: string; keepSnapshots?: number },
   ): Promise<ModelledSession> {
-    const made = new ModelledSession(agent, reference, await agent.session(), kind, setup);
+    const made = new ModelledSession(agent, reference, await agent.session({ keepSnapshots }), kind, setup);
     await made.#beginAnew();
     return made;
   }
@@ -54,6 +54,7 @@ export class ModelledSession {
     if (this.#model.deaths >= DEATHS_ALLOWED) await this.#restart();
     if (step.do === 'restart') await this.#restart();
     else if (step.do === 'killIdle') await this.#killIdle();
+    else if (step.do === 'undo') await this.#undo(step.executions);
     else if (step.do === 'commit' || step.do === 'rollback') await this.#endTransaction(step.do);
     else await this.#run(step);
     await this.#compareHistory();
@@ -82,15 +83,17 @@ export class ModelledSession {
       return;
     }
     const { outcome, read } = await this.#execute(body, step.do === 'run' && step.followed);
-    const ran = { piece, kinds: statements.map(({ kind }) => kind), at: told.at };
+    const ran = { id: body.id, piece, kinds: statements.map(({ kind }) => kind), at: told.at };
     const isLost = told.status === 'killed' && this.#model.isLostByDeath(policy);
+    const { deaths } = this.#model;
     this.#check(outcome, told, isLost, () => this.#model.ended(ran, policy, told));
-    if (isLost) {
-      // Asked a moment later it waits for the namespace that comes.
-      const isEarly = read?.status === 'cancelled';
-      if (read && isEarly) this.#remember(read, 'cancelled', undefined);
-      await this.#beginAnew(isEarly ? undefined : read);
-    } else await this.#compare(read);
+    // What was asked before clients could know of the loss is cancelled; asked a moment later it waits for the state that comes.
+    const isEarly = this.#model.deaths > deaths && read?.status === 'cancelled';
+    if (read && isEarly) this.#remember(read, 'cancelled', undefined);
+    const asked = isEarly ? undefined : read;
+    const stands = told.status !== 'killed' && outcome.transaction?.outcome !== 'rolled_back';
+    if (isLost) await this.#beginAnew(asked);
+    else if (step.do !== 'run' || !step.quiet || !stands || asked) await this.#compare(asked);
   }
 
   #body({ policy, statements, ...step }: Coded): { id: string; code: string } & Record<string, unknown> {
@@ -162,20 +165,29 @@ export class ModelledSession {
     const outcome = await running;
     // It may have died before there was a snapshot, and even before it had begun.
     const isBefore = afterMs !== undefined && !this.#model.isOpen && outcome.transaction === undefined;
-    const isLost = this.#model.isLostByDeath(policy) || isBefore;
+    const isIdle = isBefore && (await this.#hasLost());
+    const isLost = this.#model.isLostByDeath(policy) || (isBefore && this.#model.isLostByDeath('none'));
     const count = this.#model.executionCount + 1;
     if (outcome.status !== 'cancelled') assert.equal(outcome.status, 'killed');
     else assert.ok(isBefore, 'cancelled though its snapshot was there');
     const wasCounted = outcome.executionCount !== undefined;
     if (afterMs === undefined || !isBefore) assert.equal(outcome.executionCount, count);
-    const ran = { piece: { statements: [] }, kinds: [], at: 0 };
-    const expected = this.#model.ended(ran, isBefore ? 'none' : policy, { status: 'killed' });
-    if (!wasCounted) this.#model.executionCount = isLost ? 0 : count - 1;
+    const ran = { id: body.id, piece: { statements: [] }, kinds: [], at: 0 };
+    const isGone = isIdle ? this.#model.diedIdle() : isLost;
+    const expected = isIdle ? undefined : this.#model.ended(ran, isBefore ? 'none' : policy, { status: 'killed' });
+    if (isIdle || !wasCounted) this.#model.executionCount = isGone ? 0 : count - (wasCounted ? 0 : 1);
     assert.equal(outcome.transaction?.outcome, expected, 'what is told of the transaction');
     this.#transaction = undefined;
     this.#remember(outcome, outcome.status, expected);
-    if (isLost) await this.#beginAnew();
+    if (isGone) await this.#beginAnew();
     else await this.#compare();
+  }
+
+  /** Whether the death of a session that keeps snapshots came before that of the execution was there. */
+  async #hasLost(): Promise<boolean> {
+    if (this.#session.keepSnapshots === 0) return false;
+    await this.#until(async () => (await this.#state()).state === 'idle');
+    return (await this.#state()).stateEpoch > this.#model.stateEpoch;
   }
 
   async #execution(id: string): Promise<Execution | undefined> {
@@ -190,6 +202,23 @@ export class ModelledSession {
     await this.#until(async () => (await this.#state()).stateEpoch === this.#model.stateEpoch);
     if (isLost) await this.#beginAnew();
     else await this.#compare();
+  }
+
+  async #undo(executions: number): Promise<void> {
+    const response = await this.#agent.post(`${this.#path}/undo`, { executions });
+    const answer = (await response.json()) as Problem & Undone;
+    const { least, most } = this.#model.undoable;
+    if (this.#model.isOpen) assert.deepEqual([response.status, answer.code], [409, 'TRANSACTION_OPEN']);
+    else if (executions > most) {
+      assert.deepEqual([response.status, answer.code], [409, 'NO_SNAPSHOT']);
+      assert.equal((answer.details as { undoable?: number } | undefined)?.undoable, most);
+    } else {
+      assert.equal(least, most, 'how many can be undone is known');
+      assert.equal(response.status, 200, JSON.stringify(answer));
+      assert.deepEqual(answer.executions, this.#model.undo(executions), 'what was undone');
+      assert.equal(answer.stateEpoch, this.#model.stateEpoch);
+    }
+    await this.#compare();
   }
 
   async #endTransaction(how: 'commit' | 'rollback'): Promise<void> {
@@ -221,9 +250,10 @@ export class ModelledSession {
   /** The namespace is empty, and gets what every program begins with. */
   async #beginAnew(asked?: Execution): Promise<void> {
     await this.#compare(asked);
-    const ran = { piece: this.#setup, kinds: [], at: 1 };
+    const id = this.#nextId();
+    const ran = { id, piece: this.#setup, kinds: [], at: 1 };
     const told = await this.#reference.run([this.#setup]);
-    const outcome = await this.#agent.run(this.#session.id, this.#setup.statements.join('\n'), { id: this.#nextId() });
+    const outcome = await this.#agent.run(this.#session.id, this.#setup.statements.join('\n'), { id });
     this.#check(outcome, told, false, () => this.#model.ended(ran, 'none', told));
     await this.#compare();
   }
@@ -232,14 +262,19 @@ export class ModelledSession {
   async #compare(asked?: Execution): Promise<void> {
     const read = asked ?? (await this.#observe());
     assert.equal(read.status, 'ok', JSON.stringify(read.error));
-    const expected = this.#model.read();
+    const expected = this.#model.read(read.id);
     assert.equal(read.transaction?.outcome, expected);
     this.#remember(read, 'ok', expected);
     const { pid, state } = JSON.parse(read.stdout) as { pid: number; state: unknown };
     const { state: standing } = await this.#reference.run([...this.#model.standing, { statements: [] }]);
     assert.deepEqual(state, standing, 'the state');
     this.#pid = pid;
-    const { id, stateEpoch, executionCount } = await this.#state();
+    const { id, stateEpoch, executionCount, undoable } = await this.#state();
+    if (!this.#model.isOpen) {
+      const { least, most } = this.#model.undoable;
+      assert.ok(undoable >= least && undoable <= most, `${undoable} can be undone, not ${least} to ${most}`);
+      this.#model.learned(undoable);
+    }
     assert.deepEqual(
       { id, stateEpoch, executionCount },
       { id: this.#session.id, stateEpoch: this.#model.stateEpoch, executionCount: this.#model.executionCount },

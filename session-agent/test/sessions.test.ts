@@ -210,7 +210,7 @@ describe('an agent with real workers', () => {
   it('refuses what it does not know and names the field', async () => {
     const cases: [unknown, string][] = [
       [{ foo: 1 }, 'foo'],
-      [{ keepSnapshots: 1 }, 'keepSnapshots'],
+      [{ keepSnapshots: -1 }, 'keepSnapshots'],
       [{ limits: { memory: '8Gi' } }, 'limits.memory'],
       [{ template: 'none' }, 'template'],
       [{ id: 'not-a-uuid' }, 'id'],

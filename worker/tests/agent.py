@@ -94,13 +94,13 @@ class Peer:
 
 
 class Launcher(Peer):
-    """A launcher process."""
+    """A launcher process, of this interpreter or another."""
 
-    def __init__(self) -> None:
+    def __init__(self, python: str = sys.executable) -> None:
         ours, theirs = socket.socketpair()
         fd = theirs.fileno()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "replpool_worker", "launcher"],
+            [python, "-m", "replpool_worker", "launcher"],
             pass_fds=[fd],
             env=environment(PYREPL_PROTOCOL_FDS=f"{fd},{fd}"),
         )
@@ -115,6 +115,11 @@ class Launcher(Peer):
         """Warm a zygote; returns its zygote_ready."""
         self.send("zygote_start", **{"zygote": name, "preload": [], "warmupCode": "", "env": {}, "cpu": 1, **fields})
         return self.expect("zygote_ready", zygote=name)
+
+    def stop_zygote(self, name: str) -> None:
+        """End a zygote, and wait for it."""
+        self.send("zygote_stop", zygote=name)
+        self.expect("zygote_exited", zygote=name)
 
     def fork(self, zygote: str = "z", codec: str = "msgpack") -> "Worker":
         """A forked worker, ready."""
@@ -143,6 +148,7 @@ class Launcher(Peer):
     def resume(self, worker: "Worker", twin: "Worker") -> "Worker":
         """End the worker and have its twin take its place, as an agent does."""
         self.send("adopt", worker=twin.id, pid=twin.pid, of=worker.id)
+        assert self.expect("adopted", worker=twin.id)["isOurs"]
         self.kill(worker, spare=[twin.pid])
         os.close(worker.fds[0])
         twin.pipes, worker.pipes = worker.pipes, []
@@ -150,6 +156,19 @@ class Launcher(Peer):
         twin.send("resume")
         twin.expect("ready")
         return twin
+
+    def branch(self, worker: "Worker", frozen: "Worker", cwd: str = "/", former: str = "/nowhere") -> "Worker":
+        """Make a frozen branch of the worker a session of its own, as an agent does."""
+        directory = Path(self.folder.name, frozen.id)
+        directory.mkdir()
+        self.send("adopt", worker=frozen.id, pid=frozen.pid, of=worker.id, directory=str(directory))
+        assert self.expect("adopted", worker=frozen.id)["isOurs"]
+        frozen.pipes += [os.open(directory / name, os.O_RDONLY | os.O_NONBLOCK) for name in ("out", "err")]
+        told = {"session": "s", "directory": str(directory), "cwd": cwd, "formerCwd": former}
+        frozen.count = worker.count
+        frozen.send("resume", branch=told)
+        frozen.expect("ready")
+        return frozen
 
     def close(self) -> int:
         """Close our end. Returns the launcher's exit code when it has ended."""
@@ -312,6 +331,26 @@ class Worker(Peer):
         made.hello = made.greet()
         made.cost = answer["value"]["costMs"]
         return made
+
+    def fork(self, *branches: str) -> list["Worker"]:
+        """Frozen branches by these ids, which were greeted."""
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
+            path = str(Path(folder, "socket"))
+            listener.bind(path)
+            listener.listen(len(branches))
+            answer = self.ask("fork", branches=[{"branch": one, "token": one} for one in branches], socket=path)
+            assert answer["type"] == "reply", answer
+            listener.settimeout(TIMEOUT)
+            made = {}
+            for _ in branches:
+                connection, _ = listener.accept()
+                branch = Worker(connection.detach(), [], "", 0)
+                branch.hello = branch.greet()
+                branch.id, branch.pid = branch.hello["token"], branch.hello["pid"]
+                branch.cost = answer["value"]["costMs"]
+                made[branch.id] = branch
+        assert [made[one].pid for one in branches] == answer["value"]["pids"]
+        return [made[one] for one in branches]
 
     def close(self) -> None:
         """Close everything of ours."""

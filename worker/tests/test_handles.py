@@ -52,12 +52,17 @@ def test_they_are_told_while_code_runs(worker: Worker) -> None:
     worker.finish(execution)
 
 
-def test_there_are_no_more_than_a_hundred_and_none_is_long(worker: Worker, tmp_path: Path) -> None:
+def test_there_are_no_more_than_two_hundred_and_none_is_long(worker: Worker, tmp_path: Path) -> None:
     long = tmp_path / ("x" * 200) / ("y" * 200)
     long.parent.mkdir()
     long.touch()
     worker.run(f"files = [open({str(long)!r}) for i in range(150)]")
+    worker.run(
+        "import os, signal\nfor i in range(120):\n    if os.fork() == 0:\n        signal.pause()\n        os._exit(0)"
+    )
     items = told(worker)
-    assert len(items) == 100
+    assert sum("open file" in item for item in items) == 100
+    assert sum("child process" in item for item in items) == 100
+    assert len(items) == 200
     assert max(map(len, items)) == 300
     assert kernel.is_alive(worker.pid)

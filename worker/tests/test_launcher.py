@@ -414,6 +414,7 @@ def test_a_process_that_ended_is_not_adopted(launcher: Launcher) -> None:
     twin.close()
     wait_until(lambda: not kernel.is_alive(twin.pid), "the twin lives")
     launcher.send("adopt", worker=twin.id, pid=twin.pid, of=worker.id)
+    assert not launcher.expect("adopted", worker=twin.id)["isOurs"]
     launcher.send("stacks", worker=twin.id, pid=twin.pid)
     assert launcher.expect("stacks", worker=twin.id)["text"] == ""
     assert worker.run("1").text == "1"
@@ -451,6 +452,7 @@ def test_a_number_that_is_somebody_elses_is_neither_adopted_nor_spared(launcher:
     (zygote,) = [pid for pid in kernel.children(parent) if kernel.read(f"/proc/{pid}/comm") == b"replpool-zygote\n"]
     pid = {"a neighbour": neighbour.pid, "the zygote": zygote, "the launcher": parent}[whose]
     launcher.send("adopt", worker="forged", pid=pid, of=worker.id)
+    assert not launcher.expect("adopted", worker="forged")["isOurs"]
     launcher.send("kill", worker="forged", pid=pid)
     launcher.expect("killed", worker="forged")
     launcher.kill(worker, spare=[pid])
@@ -466,6 +468,7 @@ def test_a_daemon_of_a_neighbour_is_not_adopted(launcher: Launcher) -> None:
     shell = "setsid sleep 60 >/dev/null & echo $!"
     pid = int(neighbour.run(f"import subprocess\nint(subprocess.check_output({shell!r}, shell=True))").text)
     launcher.send("adopt", worker="forged", pid=pid, of=worker.id)
+    assert not launcher.expect("adopted", worker="forged")["isOurs"]
     launcher.send("kill", worker="forged", pid=pid)
     launcher.expect("killed", worker="forged")
     assert kernel.is_alive(pid)

@@ -115,28 +115,36 @@ def test_the_loop_hands_signals_to_their_handlers_through_its_own_socket(worker:
 
 # What runs in a session outside of the user's own calls, and of it the functions that run before user code does.
 IN_A_SESSION: dict[str, set[str]] = {
+    "child_waits": {"__init__"},
     "connection": {"protocol_fds"},
     "display": set(),
     "executor": {"__init__"},
+    "first_in_child": {"install"},
+    "fork_safety": set(),
+    "fork_state": set(),
+    "forking": set(),
     "frames": set(),
     "handles": set(),
     "input": {"__init__"},
     "interpreter": set(),
     "interrupts": {"__init__"},
-    # The latter three run in the launcher, which has no user code.
-    "kernel": {"_prctl", "set_name", "overwrite_environment", "_children_by_scan", "signal"},
+    "kernel": set(),
     "namespace_copy": set(),
-    "output": {"_copy", "widen"},
+    "oom_score": set(),
+    "output": {"_copy"},
     "requests": {"__init__"},
+    "reseeding": set(),
     "script_end": set(),
     "session": {"run", "_open"},
     "signals": {"__init__"},
     "snapshots": set(),
+    "stacks": set(),
     "stdin": set(),
+    "stem": set(),
     "stdio": {"take_stdio", "__init__", "_rewire"},
     "threads": set(),
     "twin": set(),
-    "waiting": {"__init__"},
+    "working_folder": set(),
 }
 # Of the language rather than of the system.
 PLAIN = {"contextlib", "functools"}

@@ -24,10 +24,15 @@ def held(worker: Worker) -> tuple[int, int, int]:
 def test_snapshots_leave_nothing_behind(worker: Worker) -> None:
     worker.run("x = list(range(1000))")
     before = held(worker)
-    for _ in range(300):
-        twin = worker.twin()
-        twin.close()
-        worker.send("discard", snapshot=twin.id)
+    for number in range(1000):
+        if number % 4:
+            # One that finds no agent, and ends by itself.
+            snapshot = worker.snapshot(["fork"], "/nowhere")["snapshot"]
+        else:
+            twin = worker.twin()
+            twin.close()
+            snapshot = twin.id
+        worker.send("discard", snapshot=snapshot)
     wait_until(lambda: held(worker) == before, f"{held(worker)} after {before}")
     assert worker.run("len(x)").text == "1000"
 
@@ -158,6 +163,8 @@ def test_a_worker_started_on_its_own_copies() -> None:
         worker.expect("ready")
         assert worker.snapshot(["fork"])["code"] == "FORK_UNSAFE"
         assert worker.snapshot(["fork", "copy"])["value"]["kind"] == "copy"
+        asked = worker.ask("fork", branches=[{"branch": "b", "token": "t"}], socket="/nowhere")
+        assert asked["code"] == "FORK_UNSAFE"
         worker.send("shutdown")
         assert process.wait(10) == 0
 
@@ -194,20 +201,48 @@ def test_buffered_output_is_written_once(launcher: Launcher) -> None:
     twin.close()
 
 
-def test_a_handler_of_children_sees_nothing_of_twins(worker: Worker) -> None:
-    worker.run(
-        "import os, signal\nseen = []\ndef reap(*_):\n    try:\n        seen.append(os.waitpid(-1, os.WNOHANG))\n"
-        "    except ChildProcessError:\n        seen.append(None)\nh = signal.signal(signal.SIGCHLD, reap)"
-    )
-    twin = worker.twin()
-    twin.close()
-    worker.send("discard", snapshot=twin.id)
-    wait_until(lambda: not kernel.stat(twin.pid), "the twin is a zombie")
-    assert worker.run("set(seen) <= {None}").text == "True"
-    worker.run(
-        "import time; seen.clear(); pid = os.fork()\nif pid == 0: os._exit(1)\nwhile not any(seen): time.sleep(0.001)"
-    )
-    assert worker.run("[one for one in seen if one] == [(pid, 256)]").text == "True"
+HANDLER = "import os, signal, time\nseen = []\nh = signal.signal(signal.SIGCHLD, lambda *_: seen.append(1))"
+
+
+@pytest.mark.parametrize("wait", ["time.sleep(0.001)", "await asyncio.sleep(0.001)", None])
+def test_a_handler_of_children_is_not_called_for_twins(worker: Worker, wait: str | None) -> None:
+    worker.run(HANDLER)
+    for _ in range(10):
+        twin = worker.twin()
+        execution = None
+        if wait is not None:
+            # Until it is reaped.
+            execution = worker.start(f"import asyncio\nwhile os.path.exists('/proc/{twin.pid}'): {wait}")
+            worker.expect("started", execution=execution)
+        twin.close()
+        worker.send("discard", snapshot=twin.id)
+        if execution is not None:
+            worker.finish(execution)
+        wait_until(lambda pid=twin.pid: not kernel.stat(pid), "the twin is a zombie")  # type: ignore[misc]
+    assert worker.run("seen").text == "[]"
+
+
+CHILDREN = {
+    "one that it waits for": "p = os.fork()\nif p == 0: os._exit(1)\nos.waitpid(p, 0)",
+    "one that it waits for later": "p = os.fork()\nif p == 0: os._exit(1)\nwhile not seen: time.sleep(0.001)",
+    "one of subprocess": "import subprocess; subprocess.run(['true'])",
+    "one that stops": "import subprocess; p = subprocess.Popen(['sleep', '100']); p.send_signal(19)\n"
+    "while not seen: time.sleep(0.001)\np.kill()",
+    "a signal that code sends": "signal.raise_signal(signal.SIGCHLD)",
+}
+
+
+@pytest.mark.parametrize("kind", CHILDREN)
+def test_a_handler_of_children_is_called_for_the_users_whatever_twins_do(worker: Worker, kind: str) -> None:
+    worker.run(HANDLER)
+    for _ in range(10):
+        twin = worker.twin()
+        execution = worker.start(f"seen.clear()\n{CHILDREN[kind]}")
+        worker.expect("started", execution=execution)
+        twin.close()
+        assert worker.finish(execution).status == "ok"
+        assert worker.run("len(seen) > 0").text == "True"
+        worker.send("discard", snapshot=twin.id)
 
 
 def test_a_session_that_ignores_its_children_takes_snapshots(worker: Worker) -> None:

@@ -1,36 +1,14 @@
 """Frozen forks that take the worker's place: what they undo, and what goes on in them."""
 
-import importlib.util
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from agent import Launcher, wait_until
+from agent import Launcher, Worker, wait_until
+from pair import Pair
 from replpool_worker import kernel
-
-
-class Pair:
-    """A worker, and the twin that may take its place."""
-
-    def __init__(self, launcher: Launcher) -> None:
-        self.launcher = launcher
-        self.worker = launcher.fork()
-
-    def run(self, code: str) -> str:
-        """Execute, and give the result's text; it must succeed."""
-        run = self.worker.run(code)
-        assert run.status == "ok", run.frames
-        results = [frame["data"]["text/plain"] for frame in run.frames if frame["type"] == "result"]
-        return str(results[0]) if results else ""
-
-    def try_and_undo(self, code: str) -> None:
-        """Take a snapshot, execute, and roll back."""
-        twin = self.worker.twin()
-        self.worker.run(code)
-        self.worker = self.launcher.resume(self.worker, twin)
 
 
 @pytest.fixture
@@ -41,9 +19,6 @@ def pair(launcher: Launcher) -> Iterator[Pair]:
     launcher.kill(made.worker)
     made.worker.close()
 
-
-needs_numpy = pytest.mark.skipif(importlib.util.find_spec("numpy") is None, reason="numpy is not installed")
-needs_pandas = pytest.mark.skipif(importlib.util.find_spec("pandas") is None, reason="pandas is not installed")
 
 CHANGES = {
     "a list": ("x = [1]", "x.append(2)", "x", "[1]"),
@@ -103,40 +78,6 @@ def test_a_rollback_undoes_what_changed_in_place(pair: Pair, what: str) -> None:
     pair.run(change)
     pair.worker = pair.launcher.resume(pair.worker, twin)
     assert pair.run(look) == expected
-
-
-@needs_numpy
-def test_a_rollback_undoes_changes_of_arrays_and_keeps_their_random_numbers(pair: Pair) -> None:
-    pair.run("import numpy as np; a = np.arange(5); np.random.seed(3); g = np.random.default_rng(4)")
-    pair.run("import copy; n, m = np.random.get_state(), copy.deepcopy(g.bit_generator.state)")
-    pair.try_and_undo("a += 1; a[0] = 9; np.random.rand(); g.random()")
-    assert pair.run("a.tolist()") == "[0, 1, 2, 3, 4]"
-    assert (
-        pair.run("bool((np.random.get_state()[1] == n[1]).all()), np.random.get_state()[2] == n[2]") == "(True, True)"
-    )
-    assert pair.run("g.bit_generator.state == m") == "True"
-
-
-@needs_pandas
-def test_a_rollback_undoes_changes_of_frames(pair: Pair) -> None:
-    pair.run("import pandas as pd; f = pd.DataFrame({'a': [1, 2]})")
-    pair.try_and_undo("f['b'] = 1; f.loc[0, 'a'] = 7; f.drop(index=1, inplace=True)")
-    assert pair.run("f.to_dict('list')") == "{'a': [1, 2]}"
-
-
-@needs_numpy
-def test_a_pool_that_stops_itself_at_a_fork_is_no_hindrance(launcher: Launcher) -> None:
-    launcher.start_zygote("blas", env={"OPENBLAS_NUM_THREADS": "2"}, cpu=2)
-    pair = Pair(launcher)
-    pair.worker = launcher.fork("blas")
-    pair.run("import os, numpy as np; a = np.ones((600, 600)); b = a @ a")
-    threads = "len(os.listdir('/proc/self/task'))"
-    assert int(pair.run(threads)) > 2
-    pair.try_and_undo("b = a @ b")
-    assert pair.run("float(b[0, 0]), float((a @ a)[1, 1])") == "(600.0, 600.0)"
-    assert int(pair.run(threads)) > 2
-    launcher.kill(pair.worker)
-    pair.worker.close()
 
 
 @pytest.mark.parametrize(
@@ -272,17 +213,43 @@ def test_a_twin_is_in_a_session_of_its_own_and_named(pair: Pair) -> None:
     assert os.getsid(twin.pid) == twin.pid
     assert kernel.read(f"/proc/{twin.pid}/comm") == b"replpool-twin\n"
     assert kernel.environment_value(twin.pid, "REPLPOOL_WORKER") == twin.id
-    base = int(Path("/proc/self/oom_score_adj").read_text())
-
-    def told(pid: int) -> int:
-        return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
-
-    assert (told(pair.worker.pid), told(twin.pid)) == (min(1000, base + 300), base)
-    pair.worker = pair.launcher.resume(pair.worker, twin)
-    assert told(pair.worker.pid) == base
-    twin = pair.worker.twin()
-    assert (told(pair.worker.pid), told(twin.pid)) == (min(1000, base + 300), base)
     twin.close()
+
+
+def have_oom_steps(*steps: tuple[Worker, int]) -> bool:
+    """Whether the kernel was told of each what it was told of us, and so much more."""
+    base = int(kernel.read("/proc/self/oom_score_adj"))
+    told = [int(kernel.read(f"/proc/{worker.pid}/oom_score_adj")) for worker, _ in steps]
+    return told == [min(1000, base + step) for _, step in steps]
+
+
+def test_the_worker_is_to_be_taken_rather_than_its_twins_while_it_has_some(pair: Pair) -> None:
+    twin = pair.worker.twin()
+    assert have_oom_steps((pair.worker, 300), (twin, 0))
+    pair.worker = pair.launcher.resume(pair.worker, twin)
+    assert have_oom_steps((pair.worker, 0))
+    old, young = pair.worker.twin(), pair.worker.twin()
+    assert have_oom_steps((pair.worker, 300), (old, 0), (young, 0))
+    for twin, left in ((old, 300), (young, 0)):
+        twin.close()
+        pair.worker.send("discard", snapshot=twin.id)
+        pair.run("1")
+        assert have_oom_steps((pair.worker, left))
+    twin = pair.worker.twin()
+    assert have_oom_steps((pair.worker, 300), (twin, 0))
+    twin.close()
+
+
+def test_a_twin_may_be_told_to_be_taken_before_others(pair: Pair) -> None:
+    old, young = pair.worker.twin(), pair.worker.twin()
+    for step in (5, 250, 1000):
+        old.send("oom_step", step=step)
+        old.send("heartbeat")
+        old.expect("heartbeat")
+        assert have_oom_steps((old, step), (young, 0))
+    young.close()
+    pair.worker = pair.launcher.resume(pair.worker, old)
+    assert have_oom_steps((old, 0))
 
 
 def test_a_resumed_twin_dies_with_the_launcher_and_a_frozen_one_with_its_end() -> None:
@@ -322,6 +289,27 @@ def test_a_fork_warns_of_nothing_and_shows_no_warning_of_the_users_again(pair: P
     pair.run("warnings.simplefilter('error')")
     pair.worker.twin().close()
     assert pair.run("1 + 1") == "2"
+
+
+@pytest.mark.parametrize("whose", ["user code", "the template"])
+def test_the_end_of_a_worker_is_seen_while_a_hook_of_its_twin_hangs(launcher: Launcher, whose: str) -> None:
+    hook = "import os, time\nhangs = False\nos.register_at_fork(after_in_child=lambda: hangs and time.sleep(600))"
+    if whose == "the template":
+        launcher.start_zygote("hook", warmupCode=hook)
+        worker = launcher.fork("hook")
+        launcher.stop_zygote("hook")
+    else:
+        worker = launcher.fork()
+        worker.run(hook)
+    worker.run("hangs = True")
+    twin = worker.snapshot()["value"]["pid"]
+    os.kill(worker.pid, signal.SIGKILL)
+    with pytest.raises(EOFError):
+        worker.receive()
+    assert kernel.is_alive(twin)
+    launcher.kill(worker)
+    wait_until(lambda: not kernel.stat(twin), "the twin is left")
+    worker.close()
 
 
 def test_a_twin_that_hangs_in_a_hook_of_user_code_ends_when_it_is_not_needed(pair: Pair) -> None:

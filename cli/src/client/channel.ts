@@ -10,10 +10,10 @@ import {
   serverMessageSchema,
 } from '@replpool/protocol';
 import { WebSocket } from 'ws';
-import { serviceFailed } from '../failure.ts';
+import { CommandFailure, serviceFailed } from '../failure.ts';
 import type { Target } from '../target.ts';
 import { authorization } from './http-client.ts';
-import { answerFailure, unreachable } from './problem.ts';
+import { answerFailure, problemFailure, unreachable } from './problem.ts';
 
 const reconnectForMs = 15_000;
 const reconnectEveryMs = 300;
@@ -31,25 +31,46 @@ export interface ChannelListener {
   failed(error: Error): void;
 }
 
+type WithoutRequest<M> = M extends { request: unknown } ? Omit<M, 'request'> : never;
+/** A message that is answered by itself. */
+export type Question = WithoutRequest<ClientMessage>;
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (failure: CommandFailure) => void;
+}
+
+export interface ChannelOptions {
+  /** Begins with the events that come from now on, not with the session's first. */
+  readonly onlyNew?: boolean;
+}
+
 /** A session's channel. After a broken connection it goes on with the event that follows the last one seen. */
 export class Channel implements Disposable {
   readonly #target: Target;
   readonly #session: string;
   readonly #listener: ChannelListener;
-  readonly #replies = new Map<string | number, (value: unknown) => void>();
+  readonly #waiting = new Map<string | number, Waiting>();
   #socket: WebSocket | undefined;
-  #seen = 0;
+  /** The number of the last event; undefined until the service says it, where only new ones are wanted. */
+  #seen: number | undefined;
   #requests = 0;
   #isClosed = false;
 
-  private constructor(target: Target, session: string, listener: ChannelListener) {
+  private constructor(target: Target, session: string, listener: ChannelListener, seen: number | undefined) {
     this.#target = target;
     this.#session = session;
     this.#listener = listener;
+    this.#seen = seen;
   }
 
-  static async open(target: Target, session: string, listener: ChannelListener): Promise<Channel> {
-    const channel = new Channel(target, session, listener);
+  static async open(
+    target: Target,
+    session: string,
+    listener: ChannelListener,
+    { onlyNew = false }: ChannelOptions = {},
+  ): Promise<Channel> {
+    const channel = new Channel(target, session, listener, onlyNew ? undefined : 0);
     await channel.#connect();
     return channel;
   }
@@ -61,23 +82,43 @@ export class Channel implements Disposable {
     return true;
   }
 
+  /**
+   * Asks the session for something.
+   * @param signal ends the wait, and not what was asked for
+   * @returns the value of the reply
+   * @throws CommandFailure the service's problem, or that there was no answer
+   */
+  async request(question: Question, signal?: AbortSignal): Promise<unknown> {
+    this.#requests += 1;
+    const request = `${question.type}-${this.#requests}`;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#waiting.set(request, { resolve, reject });
+    const giveUp = (): void => reject(notAnswered('it is no longer waited for'));
+    signal?.addEventListener('abort', giveUp, { once: true });
+    if (!this.send({ ...question, request })) reject(serviceFailed('there is no connection to the service just now'));
+    try {
+      return await promise;
+    } finally {
+      signal?.removeEventListener('abort', giveUp);
+      this.#waiting.delete(request);
+    }
+  }
+
   /** Completions at the cursor (in code points); undefined where the session cannot say. */
   async complete(code: string, cursor: number): Promise<Completion | undefined> {
-    this.#requests += 1;
-    const request = `complete-${this.#requests}`;
-    const reply = new Promise<unknown>((resolve) => this.#replies.set(request, resolve));
-    if (!this.send({ type: 'complete', request, code, cursor })) this.#replies.get(request)?.(undefined);
-    return completionSchema.safeParse(await reply).data;
+    const reply = await this.request({ type: 'complete', code, cursor }).catch(() => undefined);
+    return completionSchema.safeParse(reply).data;
   }
 
   [Symbol.dispose](): void {
     this.#isClosed = true;
     this.#socket?.close();
-    this.#forgetReplies();
+    this.#endWaiting();
   }
 
   async #connect(): Promise<void> {
-    const url = new URL(`v1/sessions/${this.#session}/channel?from=${this.#seen}`, this.#target.url);
+    const from = this.#seen === undefined ? '' : `?from=${this.#seen}`;
+    const url = new URL(`v1/sessions/${this.#session}/channel${from}`, this.#target.url);
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
     const socket = new WebSocket(url, [CHANNEL_JSON], {
       headers: authorization(this.#target),
@@ -106,7 +147,7 @@ export class Channel implements Disposable {
     this.#socket = socket;
     socket.on('error', () => undefined);
     socket.on('close', () => {
-      this.#forgetReplies();
+      this.#endWaiting();
       if (this.#isClosed) return;
       this.#listener.disconnected();
       this.#reconnect().catch((error: Error) => this.#listener.failed(error));
@@ -120,21 +161,16 @@ export class Channel implements Disposable {
         await this.#connect();
         return this.#listener.reconnected();
       } catch (error) {
-        const isFinal = error instanceof Error && 'exitCode' in error && error.message.includes('SESSION_');
+        const isFinal = error instanceof CommandFailure && error.code?.startsWith('SESSION_');
         if (isFinal || performance.now() > deadline) throw error;
       }
       await new Promise((resolve) => setTimeout(resolve, reconnectEveryMs));
     }
   }
 
-  #forgetReplies(): void {
-    for (const resolve of this.#replies.values()) resolve(undefined);
-    this.#replies.clear();
-  }
-
-  #settle(request: string | number, value: unknown): void {
-    this.#replies.get(request)?.(value);
-    this.#replies.delete(request);
+  #endWaiting(): void {
+    const failure = notAnswered('the connection to the service broke');
+    for (const { reject } of this.#waiting.values()) reject(failure);
   }
 
   #receive(text: string): void {
@@ -150,19 +186,24 @@ export class Channel implements Disposable {
     }
     switch (message.type) {
       case 'hello':
+        this.#seen ??= message.seq;
+        return;
       case 'pong':
         return;
       case 'reply':
-        this.#settle(message.request, message.value);
+        this.#waiting.get(message.request)?.resolve(message.value);
         return;
       case 'problem':
         if (message.request === undefined) this.#listener.refused(message.execution, message.problem);
-        else this.#settle(message.request, undefined);
+        else this.#waiting.get(message.request)?.reject(problemFailure(message.problem));
         return;
       default:
-        if (message.seq <= this.#seen) return;
+        if (message.seq <= (this.#seen ?? 0)) return;
         this.#seen = message.seq;
         this.#listener.event(message);
     }
   }
 }
+
+const notAnswered = (why: string): CommandFailure =>
+  serviceFailed(`${why} before the answer came`, 'what was asked for may have been done');

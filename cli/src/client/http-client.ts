@@ -1,4 +1,11 @@
-import { type CreateSession, type Session, sessionSchema } from '@replpool/protocol';
+import {
+  type CreateSession,
+  type ForkSession,
+  type Session,
+  sessionListSchema,
+  sessionSchema,
+} from '@replpool/protocol';
+import type { z } from 'zod';
 import { serviceFailed } from '../failure.ts';
 import type { Target } from '../target.ts';
 import { answerFailure, unreachable } from './problem.ts';
@@ -24,14 +31,26 @@ export class HttpClient {
     for (let attempt = 1; ; attempt += 1) {
       const response = await this.#request('POST', 'v1/sessions', JSON.stringify(body), 'application/json');
       const text = await response.text();
-      if (response.ok) {
-        const session = sessionSchema.safeParse(JSON.parse(text));
-        if (!session.success) throw serviceFailed('the service answered with something that is no session');
-        return session.data;
-      }
+      if (response.ok) return expected(JSON.parse(text), sessionSchema, 'session');
       if (response.status !== 503 || attempt === creationAttempts) throw answerFailure(response.status, text);
       await new Promise((resolve) => setTimeout(resolve, retryMs));
     }
+  }
+
+  async session(id: string): Promise<Session> {
+    const response = await this.#request('GET', `v1/sessions/${encodeURIComponent(id)}`);
+    return expected(JSON.parse(await this.#expectOk(response)), sessionSchema, 'session');
+  }
+
+  /** Live copies of a session. */
+  async fork(session: string, body: ForkSession): Promise<Session[]> {
+    const response = await this.#request(
+      'POST',
+      `v1/sessions/${session}/fork`,
+      JSON.stringify(body),
+      'application/json',
+    );
+    return expected(JSON.parse(await this.#expectOk(response)), sessionListSchema, 'list of sessions').items;
   }
 
   /** Whatever the service says. @param path below its URL, with a query */
@@ -52,9 +71,10 @@ export class HttpClient {
     await this.#expectOk(response);
   }
 
-  async #expectOk(response: Response): Promise<void> {
+  async #expectOk(response: Response): Promise<string> {
     const text = await response.text();
     if (!response.ok) throw answerFailure(response.status, text);
+    return text;
   }
 
   async #request(
@@ -74,4 +94,11 @@ export class HttpClient {
       throw unreachable(this.#target, error);
     }
   }
+}
+
+/** @param what it is to be, for the failure */
+export function expected<S extends z.ZodType>(value: unknown, schema: S, what: string): z.output<S> {
+  const read = schema.safeParse(value);
+  if (!read.success) throw serviceFailed(`the service answered with something that is no ${what}`);
+  return read.data;
 }

@@ -1,4 +1,4 @@
-import { type Problem, problemSchema } from '@replpool/protocol';
+import { type ErrorCode, type Problem, problemSchema } from '@replpool/protocol';
 import { CommandFailure, ExitCode, serviceFailed } from '../failure.ts';
 import type { Target } from '../target.ts';
 
@@ -11,16 +11,15 @@ export function exitCodeOfStatus(status: number): ExitCode {
     : ExitCode.serviceFailed;
 }
 
-/** The registry speaks of headers; whoever types a command has other means. */
-function howOf(problem: Problem): string {
-  return problem.code === 'UNAUTHENTICATED'
-    ? 'Give your key in the variable REPLPOOL_API_KEY, or the name of a file with it to --api-key-file.'
-    : problem.how;
-}
+/** The registry speaks of headers and bodies; whoever types a command has other means. */
+const ways: Readonly<Partial<Record<ErrorCode, string>>> = {
+  UNAUTHENTICATED: 'Give your key in the variable REPLPOOL_API_KEY, or the name of a file with it to --api-key-file.',
+  NO_SNAPSHOT: 'So many statements can be undone as replpool repl --keep-snapshots says, or the pool.',
+};
 
 export function problemFailure(problem: Problem): CommandFailure {
-  const message = `${problem.what} (${problem.code})`;
-  return new CommandFailure(exitCodeOfStatus(problem.status), message, { how: howOf(problem) });
+  const { code, status, what } = problem;
+  return new CommandFailure(exitCodeOfStatus(status), `${what} (${code})`, { code, how: ways[code] ?? problem.how });
 }
 
 /** The failure that an error answer means, whoever gave it. */

@@ -1,4 +1,4 @@
-import type { SessionEvent } from '@replpool/protocol';
+import type { Session, SessionEvent, Transaction } from '@replpool/protocol';
 import { Conversation, type InputAnswer } from '../client/conversation.ts';
 import { HttpClient } from '../client/http-client.ts';
 import { CommandFailure, ExitCode, exitCodeOf, failureText } from '../failure.ts';
@@ -6,13 +6,19 @@ import { eventText } from '../outcome.ts';
 import { endSignal } from '../signals.ts';
 import type { Target } from '../target.ts';
 import { Terminal } from '../terminal/terminal.ts';
+import { commandOf, commandsLike } from './command.ts';
 import { completionsOf } from './completion.ts';
+import { ExplicitTransaction } from './explicit-transaction.ts';
 import { appendHistory, historyFile, loadHistory } from './history.ts';
 import { isIncomplete } from './incomplete.ts';
+import { type At, runCommand } from './run-command.ts';
 
 export interface ReplOptions {
   readonly target: Target;
   readonly pool?: string;
+  readonly keepSnapshots?: number;
+  /** The id of a session that is there; it is not ended. */
+  readonly session?: string;
 }
 
 const first = '>>> ';
@@ -32,6 +38,12 @@ function show(terminal: Terminal, event: SessionEvent): void {
   }
 }
 
+/** Told where a transaction ends that nobody at the prompt has ended. */
+function showEnd(terminal: Terminal, { outcome }: Transaction): void {
+  terminal.freshLine();
+  terminal.writeError(`replpool: the transaction is ${outcome.replace('_', ' ')}; what follows is in none\n`);
+}
+
 /** A prompt's state: the lines of an unfinished statement, and what runs. */
 class Prompt {
   readonly terminal: Terminal;
@@ -45,8 +57,10 @@ class Prompt {
       onRemembered: (line) => appendHistory(file, line),
       onInterrupt: () => this.conversation?.interrupt(),
       onHangUp: () => this.giveUp(),
-      completer: (line) =>
-        completionsOf(this.#before, line, async (code, cursor) => this.conversation?.complete(code, cursor)),
+      completer: async (line) => {
+        if (this.#before === '' && line.startsWith('%')) return [commandsLike(line), line];
+        return completionsOf(this.#before, line, async (code, cursor) => this.conversation?.complete(code, cursor));
+      },
     });
   }
 
@@ -71,6 +85,8 @@ class Prompt {
       // Python, too, runs what stands there where the input ends within a statement.
       if (read.kind === 'end') return this.#before === '' ? undefined : this.#before;
       const source = this.#before + read.text;
+      // Also where more is pasted behind it.
+      if (commandOf(source) !== undefined) return source;
       if (!read.goesOn && !isIncomplete(source)) return source;
       this.#before = `${source}\n`;
     }
@@ -86,9 +102,10 @@ class Prompt {
 }
 
 /** A refused execution (too large, queue full) leaves the prompt there; anything else ends it. */
-async function runOne(conversation: Conversation, terminal: Terminal, source: string): Promise<void> {
+async function runOne({ conversation, transaction, terminal }: At, source: string): Promise<void> {
   try {
-    await conversation.execute(source);
+    const { transaction: its } = await conversation.execute(source, transaction.request);
+    if (its !== undefined && transaction.heard(its, true)) showEnd(terminal, its);
   } catch (error) {
     if (!(error instanceof CommandFailure) || exitCodeOf(error) !== ExitCode.wrongUse) throw error;
     terminal.writeError(failureText(error));
@@ -100,21 +117,40 @@ function windowSize(): Record<string, string> {
   return { COLUMNS: String(process.stdout.columns), LINES: String(process.stdout.rows) };
 }
 
-/** `replpool repl`: a prompt on a session of its own, until Ctrl-D. */
+async function sessionOf(http: HttpClient, options: ReplOptions, isInteractive: boolean): Promise<Session> {
+  const { session, pool, keepSnapshots } = options;
+  if (session !== undefined) return await http.session(session);
+  return await http.createSession({
+    ...(pool !== undefined && { pool }),
+    ...(keepSnapshots !== undefined && { keepSnapshots }),
+    ...(isInteractive && { env: windowSize() }),
+  });
+}
+
+/** `replpool repl`: a prompt, until Ctrl-D, on a session of its own or on one that is there. */
 export async function repl(options: ReplOptions): Promise<ExitCode> {
   const http = new HttpClient(options.target);
   const prompt = new Prompt();
   using terminal = prompt.terminal;
-  const session = await http.createSession({
-    ...(options.pool === undefined ? {} : { pool: options.pool }),
-    ...(terminal.isInteractive ? { env: windowSize() } : {}),
-  });
+  const session = await sessionOf(http, options, terminal.isInteractive);
+  const transaction = new ExplicitTransaction();
   await using scope = new AsyncDisposableStack();
-  const conversation = await Conversation.open(options.target, http, session, {
-    event: (event) => show(terminal, event),
-    input: (request, signal) => prompt.answer(request.prompt, request.password, signal),
-    notice: (text) => terminal.writeError(`replpool: ${text}\n`),
-  });
+  const conversation = await Conversation.open(
+    options.target,
+    http,
+    session,
+    {
+      event: (event) => {
+        show(terminal, event);
+        if (event.type === 'transaction' && transaction.heard(event.transaction, false)) {
+          showEnd(terminal, event.transaction);
+        }
+      },
+      input: (request, signal) => prompt.answer(request.prompt, request.password, signal),
+      notice: (text) => terminal.writeError(`replpool: ${text}\n`),
+    },
+    { isKept: options.session !== undefined },
+  );
   prompt.conversation = conversation;
   // With a terminal, Ctrl-C is a key and not a signal; SIGINT then comes from elsewhere and interrupts all the same.
   const interrupt = (): void => conversation.interrupt();
@@ -125,12 +161,21 @@ export async function repl(options: ReplOptions): Promise<ExitCode> {
   scope.use(conversation);
   end.signal.addEventListener('abort', () => prompt.giveUp());
   if (terminal.isInteractive) {
-    terminal.write(`ReplPool session ${session.id} in pool ${session.pool}. Ctrl-C interrupts, Ctrl-D leaves.\n`);
+    const keys = 'Ctrl-C interrupts, Ctrl-D leaves, %help shows what else there is.';
+    terminal.write(`ReplPool session ${session.id} in pool ${session.pool}. ${keys}\n`);
   }
+  const at: At = { conversation, transaction, terminal };
   for (;;) {
     const source = await prompt.statement(conversation.failed);
     conversation.failed.throwIfAborted();
-    if (source === undefined) return ExitCode.ok;
-    if (source.trim() !== '') await runOne(conversation, terminal, source);
+    if (source === undefined) {
+      if (transaction.id !== undefined && options.session !== undefined) {
+        terminal.writeError('replpool: the transaction is still open in the session\n');
+      }
+      return ExitCode.ok;
+    }
+    const command = commandOf(source);
+    if (command !== undefined) await runCommand(command, at);
+    else if (source.trim() !== '') await runOne(at, source);
   }
 }

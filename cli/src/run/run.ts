@@ -99,7 +99,9 @@ export async function run(options: RunOptions): Promise<ExitCode> {
   // Ends before the signals do, see repl.
   scope.use(conversation);
   for (const file of files) await http.putFile(session.id, file.name, file.content);
-  const outcome = await conversation.execute(code, options.timeout);
+  const outcome = await conversation.execute(code, {
+    ...(options.timeout !== undefined && { timeoutSeconds: options.timeout }),
+  });
   if (outcome.status === 'timeout' && outcome.error === undefined) {
     process.stderr.write('replpool: the code took longer than its time limit; --timeout SECONDS gives it more\n');
   }

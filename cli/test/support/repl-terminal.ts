@@ -5,13 +5,15 @@ export interface ReplOptions {
   /** HOME: the history is kept below. */
   readonly home: string;
   readonly columns?: number;
+  /** Further arguments of the command. */
+  readonly args?: readonly string[];
 }
 
 /** A person at `replpool repl`. */
 export class ReplTerminal extends PseudoTerminal {
-  static async start({ url, home, columns = 80 }: ReplOptions): Promise<ReplTerminal> {
+  static async start({ url, home, columns = 80, args = [] }: ReplOptions): Promise<ReplTerminal> {
     const env = { HOME: home, XDG_STATE_HOME: '' };
-    const repl = new ReplTerminal(['repl', '--url', url], { env, columns });
+    const repl = new ReplTerminal(['repl', '--url', url, ...args], { env, columns });
     await repl.lastLine('>>>');
     return repl;
   }

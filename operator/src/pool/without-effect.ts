@@ -6,7 +6,6 @@ type Field = readonly [path: string, of: (spec: ReplPoolSpec) => unknown];
 /** What the schema has from the start and nothing does yet. A security field is not among them: an agent that cannot enforce it refuses. */
 const FIELDS: readonly Field[] = [
   ['sessions.overcommit', ({ sessions }) => sessions.overcommit],
-  ['sessions.keepSnapshots', ({ sessions }) => sessions.keepSnapshots],
   ['checkpoints.store', ({ checkpoints }) => checkpoints.store],
   ['checkpoints.intervalSeconds', ({ checkpoints }) => checkpoints.intervalSeconds],
   ['checkpoints.keep', ({ checkpoints }) => checkpoints.keep],

@@ -167,6 +167,11 @@ class Channel {
         const value = await this.#session.executions.endTransaction(type, transaction);
         return this.#send({ type: 'reply', request, value });
       }
+      case 'undo': {
+        const { request, executions } = message;
+        const value = await this.#session.executions.undo(executions);
+        return this.#send({ type: 'reply', request, value });
+      }
       case 'ping':
         return this.#send({ type: 'pong' });
       case 'ack':

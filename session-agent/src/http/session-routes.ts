@@ -1,10 +1,12 @@
 import {
   endTransactionSchema,
+  forkSessionSchema,
   type InputRequest,
   inputRequestSchema,
   parse,
   patchSessionSchema,
   sessionListQuerySchema,
+  undoSchema,
 } from '@replpool/protocol';
 import { pageOf } from '@replpool/service';
 import { type Request, Router } from 'express';
@@ -73,6 +75,16 @@ export function sessionRoutes(sessions: Sessions): Router {
       response.json(await session.executions.endTransaction(how, transaction));
     });
   }
+  router.post('/v1/sessions/:id/undo', async (request, response) => {
+    const session = find(request);
+    const { executions } = await readBody(request, undoSchema);
+    response.json(await session.executions.undo(executions));
+  });
+  router.post('/v1/sessions/:id/fork', async (request, response) => {
+    const session = find(request);
+    const branches = await sessions.fork(session, await readBody(request, forkSessionSchema));
+    response.status(201).json({ items: branches.map((branch) => branch.toResource()) });
+  });
   router.post('/v1/sessions/:id/executions/:execution/input', async (request, response) => {
     const session = find(request);
     const answer: InputRequest = await readBody(request, inputRequestSchema);

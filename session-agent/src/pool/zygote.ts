@@ -1,12 +1,8 @@
 import { ReplPoolError, type TemplateFailure } from '@replpool/protocol';
 import { type Backoff, backoffMs } from '@replpool/service';
-import type { Logger } from 'pino';
-import type { Cgroups } from '../cgroup/cgroups.ts';
 import { Environment } from '../environment/environment.ts';
 import { describeExit, type ExitStatus } from '../worker/exit.ts';
-import type { WorkerHub } from '../worker/hub.ts';
-import type { Launcher } from '../worker/launcher.ts';
-import { Worker } from '../worker/worker.ts';
+import { Worker, type WorkerGround } from '../worker/worker.ts';
 import type { Template } from './template.ts';
 import { WarmPool } from './warm-pool.ts';
 
@@ -16,16 +12,11 @@ const RESTART: Backoff = { firstMs: 1000, longestMs: 60_000, jitter: 0 };
 /** Of a failure in the status of its pool, where each of its pods may have one. */
 const LONGEST_GIST = 500;
 
-export interface ZygoteOptions {
+export interface ZygoteOptions extends WorkerGround {
   readonly template: Template;
-  readonly launcher: Launcher;
-  readonly hub: WorkerHub;
-  readonly cgroups: Cgroups | undefined;
-  readonly runDirectory: string;
   /** Has the objects that variables come from. */
   readonly environmentFolder: string | undefined;
   readonly minIdle: number;
-  readonly log: Logger;
   /** Called on every change of `state`. */
   changed(): void;
   /** Called when it could not warm up. */
@@ -52,12 +43,12 @@ export class Zygote {
     this.#options = options;
     this.template = options.template;
     this.environment = new Environment(this.template.environment, options.environmentFolder);
-    const { launcher, hub, cgroups, runDirectory, minIdle, log, capacityChanged: changed } = options;
+    const { minIdle, log, capacityChanged: changed } = options;
     this.pool = new WarmPool({
       minIdle,
       log,
       changed,
-      fork: () => Worker.fork({ launcher, hub, cgroups, zygote: this.#name, runDirectory, log }),
+      fork: () => Worker.fork(this.#name, options),
     });
     void this.#start();
   }

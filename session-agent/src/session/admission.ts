@@ -17,15 +17,8 @@ export function refusal(
   load: SessionLoad,
 ): ReplPoolError | undefined {
   const { session, stateEpoch, limits, queued, queueLength, circuitOpenMs } = load;
-  if (request.stateEpoch !== undefined && request.stateEpoch !== stateEpoch) {
-    return new ReplPoolError(
-      'EPOCH_CHANGED',
-      `the session is at state epoch ${stateEpoch}, not ${request.stateEpoch}`,
-      {
-        details: { stateEpoch },
-      },
-    );
-  }
+  const changed = epochChanged(request, stateEpoch);
+  if (changed) return changed;
   if (request.timeoutSeconds !== undefined && request.timeoutSeconds > limits.maxExecutionSeconds) {
     return new ReplPoolError('INVALID_REQUEST', `timeoutSeconds is at most ${limits.maxExecutionSeconds} here`, {
       details: { field: 'timeoutSeconds' },
@@ -39,4 +32,15 @@ export function refusal(
   }
   if (queued >= queueLength) return new ReplPoolError('QUEUE_FULL', `${queueLength} executions are queued already`);
   return undefined;
+}
+
+/** Why code that names the state for which it is meant does not run: that is gone. */
+export function epochChanged(
+  request: Pick<ExecuteRequest, 'stateEpoch'>,
+  stateEpoch: number,
+): ReplPoolError | undefined {
+  if (request.stateEpoch === undefined || request.stateEpoch === stateEpoch) return undefined;
+  return new ReplPoolError('EPOCH_CHANGED', `the session is at state epoch ${stateEpoch}, not ${request.stateEpoch}`, {
+    details: { stateEpoch },
+  });
 }

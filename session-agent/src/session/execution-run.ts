@@ -47,6 +47,7 @@ export class ExecutionRun {
   #maxRssBytes = 0;
   #startedAt: Date | undefined;
   #finishedAt: Date | undefined;
+  #isMeasured = false;
   #clock = 0;
   #durationMs = 0;
 
@@ -70,6 +71,11 @@ export class ExecutionRun {
     return this.#ended.promise;
   }
 
+  /** Whether the worker was told of it and has not told of its end. */
+  get isWithWorker(): boolean {
+    return this.executionCount !== undefined && !this.#isMeasured;
+  }
+
   start(): void {
     this.status = 'running';
     this.#startedAt = new Date();
@@ -85,6 +91,7 @@ export class ExecutionRun {
 
   /** Takes what the worker counted. */
   measured(frame: FinishedFrame): void {
+    this.#isMeasured = true;
     this.executionCount = frame.executionCount;
     this.#variables = frame.variables;
     this.#cpuMs = frame.usage.cpuMs;

@@ -1,6 +1,7 @@
 import type { Execution, SessionEvent } from '@replpool/protocol';
 
-type Lost = NonNullable<Extract<SessionEvent, { type: 'session' }>['lost']>;
+/** Names that were in a namespace and are no more, and why. */
+export type LostNames = NonNullable<Extract<SessionEvent, { type: 'session' }>['lost']>;
 
 /** A `session` event lists so many lost names. */
 const LISTED = 1000;
@@ -24,7 +25,7 @@ export class NamespaceNames {
   }
 
   /** Goes on with the names of `former`, and says which are gone. */
-  goBack(former: NamespaceNames, why: string): Lost {
+  goBack(former: NamespaceNames, why: string): LostNames {
     const lost = [...this.#names].filter((name) => !former.#names.has(name));
     this.#names.clear();
     for (const name of former.#names) this.#names.add(name);
@@ -32,7 +33,7 @@ export class NamespaceNames {
   }
 
   /** Forgets all of them, and says what was there. */
-  lose(why: string): Lost {
+  lose(why: string): LostNames {
     return this.goBack(new NamespaceNames(), why);
   }
 }

@@ -1,6 +1,7 @@
 import type { Execution, Isolation, Limits, SessionLostReason, SnapshotKind } from '@replpool/protocol';
 import type { SessionVariables } from '../environment/environment.ts';
 import type { Worker } from '../worker/worker.ts';
+import type { Inherited } from './executions-options.ts';
 import type { Session } from './session.ts';
 
 export interface SessionOptions {
@@ -17,6 +18,10 @@ export interface SessionOptions {
   readonly idleTimeoutSeconds: number;
   readonly interruptGraceSeconds: number;
   readonly queueLength: number;
+  readonly keepSnapshots: number;
+  /** The session of which it is a live copy, and what it has from that. */
+  readonly forkedFrom?: string | undefined;
+  readonly inherited?: Inherited | undefined;
   readonly onCrash: 'Recover' | 'Lose';
   /** The session's own folder: `work` in it is the code's working folder. */
   readonly directory: string;

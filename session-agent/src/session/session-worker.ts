@@ -1,11 +1,13 @@
 import {
   type FromWorkerFrame,
+  forkedSchema,
   handlesSchema,
   ReplPoolError,
   type SnapshotKind,
   snapshotTakenSchema,
 } from '@replpool/protocol';
 import type { CgroupUsage } from '../cgroup/cgroup.ts';
+import type { CgroupLimits } from '../cgroup/version.ts';
 import type { ExitStatus } from '../worker/exit.ts';
 import type { Frame } from '../worker/link.ts';
 import type { OutputStream } from '../worker/outputs.ts';
@@ -16,6 +18,8 @@ import { type OpenRequest, WorkerRequests } from './worker-requests.ts';
 
 /** A copy of the largest namespace that is copied takes seconds; beyond this the worker does not answer any more. */
 const SNAPSHOT_DEADLINE_MS = 120_000;
+/** Hooks of user code run in forks, and the worker gives up on those that hang before we do. */
+const FORK_DEADLINE_MS = 30_000;
 /** A worker whose code keeps its interpreter does not say what it has open; the rollback does not wait for it. */
 const HANDLES_DEADLINE_MS = 1000;
 
@@ -44,7 +48,8 @@ export class SessionWorker {
       },
       output: (stream, text) => events.output(this, stream, text),
       exited: (status, protocolError) => {
-        this.release();
+        // What its twin can answer as well it may be asked yet: that is the session's to say.
+        requests.fail(ended(), 'its own');
         events.exited(this, status, protocolError);
       },
     });
@@ -68,6 +73,14 @@ export class SessionWorker {
     return opened;
   }
 
+  /** One that goes on from a live copy of another session's. @throws ReplPoolError WORKER_FAILED where it has died by now */
+  static adopt(worker: Worker, requests: WorkerRequests, events: SessionWorkerEvents): SessionWorker {
+    const adopted = new SessionWorker(worker, requests, events);
+    if (!worker.alive)
+      throw new ReplPoolError('WORKER_FAILED', 'the live copy of the worker died as soon as it was made');
+    return adopted;
+  }
+
   /** The snapshot that it is about to take: an interrupt that names it ends the copying. */
   get takes(): string | undefined {
     return this.#takes;
@@ -82,7 +95,7 @@ export class SessionWorker {
     const worker = this.#worker;
     const twin = Twin.expect(worker.hub);
     try {
-      if (kinds.includes('fork')) await worker.expectTwins();
+      if (kinds.includes('fork')) await worker.allowTwins();
       const { id: snapshot, token } = twin;
       this.#takes = snapshot;
       const question = { type: 'snapshot', snapshot, kinds, socket: worker.hub.path, token, maxBytes };
@@ -97,10 +110,52 @@ export class SessionWorker {
       return { id: snapshot, kind: 'fork', costMs: taken.costMs, twin };
     } catch (error) {
       twin[Symbol.dispose]();
+      // It may be taken yet, where the worker is late.
+      this.send({ type: 'discard', snapshot: twin.id });
       throw error;
     } finally {
       this.#takes = undefined;
     }
+  }
+
+  /**
+   * Makes live copies of the process between executions, frozen until `branch`.
+   * @throws ReplPoolError FORK_UNSAFE, AGENT_TIMEOUT, WORKER_FAILED where it dies
+   */
+  async fork(count: number): Promise<readonly Twin[]> {
+    const { hub } = this.#worker;
+    const copies = Array.from({ length: count }, () => Twin.expect(hub));
+    try {
+      const branches = copies.map(({ id: branch, token }) => ({ branch, token }));
+      const question = { type: 'fork', branches, socket: hub.path };
+      const asked = this.#requests.ask(question, FORK_DEADLINE_MS);
+      // Where it fails, so do the moves themselves, and say why.
+      this.#worker.prepareMoves().catch(() => undefined);
+      const { pids } = forkedSchema.parse(await asked);
+      for (const [index, copy] of copies.entries()) copy.born(pids[index] ?? 0);
+      return copies;
+    } catch (error) {
+      for (const copy of copies) copy[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /**
+   * Has a copy go on as the worker of another session.
+   * @throws Error where it is gone; then nothing is left of it
+   */
+  async branch(
+    copy: Twin,
+    session: { readonly session: string; readonly cwd: string; readonly formerCwd: string },
+    limits: CgroupLimits,
+    adopt: (worker: Worker, requests: WorkerRequests) => void,
+  ): Promise<void> {
+    await this.#worker.branch(copy, session, limits, (worker) => adopt(worker, copy.asked));
+  }
+
+  /** A twin of it ended that nobody has ended. */
+  twinLost(): void {
+    this.#worker.twinLost();
   }
 
   /** A snapshot is not needed any more. */
@@ -156,7 +211,7 @@ export class SessionWorker {
 
   /** The session has no more use for it: what it was asked is answered by WORKER_FAILED. */
   release(): void {
-    this.#requests.fail(new ReplPoolError('WORKER_FAILED', 'the worker ended before it answered'));
+    this.#requests.fail(ended());
   }
 
   /** Has it read what it was sent, where code that keeps its interpreter can be brought to let it. */
@@ -173,4 +228,8 @@ export class SessionWorker {
   kill(): Promise<void> {
     return this.#worker.kill();
   }
+}
+
+function ended(): ReplPoolError {
+  return new ReplPoolError('WORKER_FAILED', 'the worker ended before it answered');
 }

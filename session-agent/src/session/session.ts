@@ -10,18 +10,21 @@ import {
 import { deathReason, describeExit, type ExitStatus } from '../worker/exit.ts';
 import type { Frame } from '../worker/link.ts';
 import type { Worker } from '../worker/worker.ts';
+import { forkBranches } from './branches.ts';
 import { EventLog } from './event-log.ts';
 import { Executions } from './executions.ts';
-import type { ExecutionsHost } from './executions-options.ts';
+import type { ExecutionsHost, Inherited, WentBack } from './executions-options.ts';
 import { Recovery } from './recovery.ts';
+import type { Death } from './rewind.ts';
 import { sessionGone } from './session-gone.ts';
 import { cgroupLimits } from './session-limits.ts';
 import type { SessionEnd, SessionObserver, SessionOptions } from './session-options.ts';
 import { SessionUsage } from './session-usage.ts';
-import { SessionWorker } from './session-worker.ts';
+import { SessionWorker, type SessionWorkerEvents } from './session-worker.ts';
 import { SegmentFiles } from './spill-files.ts';
 import { hasEnded, transition } from './states.ts';
-import type { Twin } from './twin.ts';
+import type { WorkerRequests } from './worker-requests.ts';
+import { WorkerSeat } from './worker-seat.ts';
 
 /** One session: a worker, its executions, an event log. All of it changes on this thread only. */
 export class Session {
@@ -39,18 +42,12 @@ export class Session {
   readonly #observer: SessionObserver;
   readonly #recovery = new Recovery();
   readonly #usage = new SessionUsage();
+  readonly #seat = new WorkerSeat();
   #state: SessionState = 'starting';
   #end: SessionEnd | undefined;
   #stateEpoch = 1;
   #lastActivityAt = new Date();
-  #worker: SessionWorker | undefined;
-  /** Counts the tries to get a worker: a newer one supersedes those still on their way. */
-  #attempt = 0;
   #restarting: Promise<void> | undefined;
-  /** Ends while its twin takes its place; what it wrote is still delivered. */
-  #leaving: SessionWorker | undefined;
-  #takingOver: Promise<void> | undefined;
-  #goingBack: Promise<void> | undefined;
 
   constructor(options: SessionOptions, observer: SessionObserver) {
     this.id = options.id;
@@ -65,11 +62,20 @@ export class Session {
       ringBytes: options.ringBytes,
       spill: new SegmentFiles(join(options.directory, 'log'), options.logBytes),
     });
-    const { id: session, limits, queueLength, interruptGraceSeconds, directory } = options;
+    const { id: session, limits, queueLength, interruptGraceSeconds, directory, keepSnapshots, inherited } = options;
     const outcomesFolder = join(directory, 'outcomes');
     const { workFolder } = this;
     this.executions = new Executions(
-      { session, limits, queueLength, interruptGraceSeconds, outcomesFolder, workFolder },
+      {
+        session,
+        limits,
+        queueLength,
+        interruptGraceSeconds,
+        outcomesFolder,
+        workFolder,
+        keepSnapshots,
+        inherited,
+      },
       this.#host(),
       observer,
     );
@@ -87,15 +93,23 @@ export class Session {
     return this.#lastActivityAt;
   }
 
+  /** What it was made with; a live copy of it has the same but for its id, its labels and its folder. */
+  get options(): SessionOptions {
+    return this.#options;
+  }
+
   /** Takes the first worker, or ends it. @throws ReplPoolError WORKER_FAILED */
   async start(worker: Worker): Promise<void> {
-    this.#worker = await this.#open(worker);
-    this.#goTo('idle');
-    this.log.append({ type: 'session', state: 'idle', stateEpoch: this.#stateEpoch });
+    this.#begin(await this.#open(worker));
+  }
+
+  /** Takes a live copy of another session's worker. @throws ReplPoolError WORKER_FAILED where it has died by now */
+  adopt(worker: Worker, requests: WorkerRequests): void {
+    this.#begin(SessionWorker.adopt(worker, requests, this.#workerEvents()));
   }
 
   toResource(): SessionResource {
-    const { pool, template, pod, isolation, limits } = this.#options;
+    const { pool, template, pod, isolation, limits, keepSnapshots, forkedFrom } = this.#options;
     return {
       id: this.id,
       pool,
@@ -112,15 +126,18 @@ export class Session {
       idleTimeoutSeconds: this.idleTimeoutSeconds,
       isolation,
       limits,
+      keepSnapshots,
+      undoable: this.executions.state.undoable,
+      ...(forkedFrom !== undefined && { forkedFrom }),
       usage: this.#usage.of(this.executions.usage),
     };
   }
 
   /** Asks the worker's cgroup; `toResource` then tells of it. */
   async measure(): Promise<void> {
-    const worker = this.#worker;
+    const { worker } = this.#seat;
     const usage = await worker?.usage();
-    if (usage !== undefined && this.#worker === worker) this.#usage.measured(usage);
+    if (usage !== undefined && this.#seat.worker === worker) this.#usage.measured(usage);
   }
 
   /**
@@ -137,14 +154,47 @@ export class Session {
     return this.#restarting;
   }
 
-  /** Asks the worker something that is not an execution. */
+  /** Asks the worker something that is not an execution. Reads of what a transaction hides are answered from the state before. */
   async ask(frame: Frame): Promise<unknown> {
     if (this.#end !== undefined) throw sessionGone(this.id, this.#end);
     this.touch();
-    await this.#takingOver?.catch(() => undefined);
-    if (this.#worker) return await this.#askOthersState(this.#worker, frame);
-    throw new ReplPoolError('WORKER_FAILED', `session ${this.id} has no worker at the moment`, {
-      why: `it is ${this.#state}`,
+    await this.executions.state.arrived();
+    const { worker } = this.#seat;
+    if (worker === undefined) {
+      if (this.#end !== undefined) throw sessionGone(this.id, this.#end);
+      throw new ReplPoolError('WORKER_FAILED', `session ${this.id} has no worker at the moment`, {
+        why: `it is ${this.#state}`,
+      });
+    }
+    const snapshot = this.executions.state.isolated;
+    if (snapshot === undefined) return await worker.ask(frame);
+    try {
+      if (snapshot.kind === 'copy') return await worker.ask({ ...frame, snapshot: snapshot.id });
+      const frozen = await snapshot.twin.requests();
+      return await frozen.ask(frame);
+    } catch (error) {
+      if (this.executions.state.isolated === snapshot) throw error;
+      // It was committed, rolled back or lost meanwhile: the state of the worker is the one that others see.
+      return await this.ask(frame);
+    }
+  }
+
+  /**
+   * Makes live copies of its worker and its working folder those of new sessions, when what was queued before has run.
+   * @param sessions makes them
+   * @throws ReplPoolError FORK_UNSAFE, TRANSACTION_OPEN, QUEUE_FULL, CIRCUIT_OPEN, WORKER_FAILED, SESSION_NOT_FOUND, SESSION_LOST; then some of
+   * the new sessions may have a worker, and none is of use
+   */
+  async fork(sessions: (inherited: Inherited) => readonly Session[]): Promise<readonly Session[]> {
+    return await this.executions.inTurn(async () => {
+      const refused = this.executions.state.refusalOf('fork');
+      if (refused) throw refused;
+      const { worker } = this.#seat;
+      if (worker === undefined) throw new ReplPoolError('WORKER_FAILED', `session ${this.id} has no worker`);
+      const limits = cgroupLimits(this.#options.limits);
+      const made = sessions({ count: this.executions.count, names: this.executions.names });
+      await forkBranches(worker, made, { limits, workFolder: this.workFolder });
+      return made;
     });
   }
 
@@ -154,11 +204,11 @@ export class Session {
     this.#end = reason;
     this.#goTo(reason === 'deleted' || reason === 'expired' ? 'closed' : 'lost');
     this.#recovery[Symbol.dispose]();
-    const worker = this.#takeWorker();
+    const workers = this.#seat.empty();
     this.executions.lose(asDeath(reason), 'the session ended');
     this.log.append({ type: 'session', state: this.#state, stateEpoch: this.#stateEpoch, reason });
     this.#observer.ended(this, reason);
-    await Promise.all([worker?.kill(), this.#away()]);
+    await this.#gone(workers);
     this.executions[Symbol.dispose]();
     this.log[Symbol.dispose]();
     await this.#observer.closed();
@@ -181,7 +231,7 @@ export class Session {
     return {
       log: this.log,
       get worker() {
-        return session.#worker;
+        return session.#seat.worker;
       },
       get stateEpoch() {
         return session.#stateEpoch;
@@ -196,14 +246,17 @@ export class Session {
         const state = busy ? 'busy' : 'idle';
         if (this.#state !== state) this.#goTo(state);
       },
-      takeOver: async (twin) => {
-        this.#takingOver = this.#takeOver(twin).finally(() => {
-          this.#takingOver = undefined;
-        });
-        await this.#takingOver;
-      },
+      takeOver: (twin) => this.#seat.takeOver(twin),
+      wentBack: (back) => this.#wentBack(back),
+      beginAnew: (death) => this.#beginAnew(death),
       touch: () => this.touch(),
     };
+  }
+
+  #begin(worker: SessionWorker): void {
+    this.#seat.fill(worker);
+    this.#goTo('idle');
+    this.log.append({ type: 'session', state: 'idle', stateEpoch: this.#stateEpoch });
   }
 
   async #open(worker: Worker): Promise<SessionWorker> {
@@ -217,19 +270,24 @@ export class Session {
       throw error;
     }
     const session = { session: this.id, cwd: this.workFolder, env, fileDescriptors: limits.fileDescriptors };
-    // What a worker says that is not ours yet, or not any more, is nobody's.
-    return await SessionWorker.open(worker, session, {
+    return await SessionWorker.open(worker, session, this.#workerEvents());
+  }
+
+  /** What a worker says that is not ours yet, or not any more, is nobody's. */
+  #workerEvents(): SessionWorkerEvents {
+    return {
       frame: (from, frame) => {
-        if (this.#worker === from) this.executions.receive(frame);
+        if (this.#seat.worker === from) this.executions.receive(frame);
       },
       output: (from, stream, text) => {
-        if (this.#worker === from || this.#leaving === from) this.executions.output(stream, text);
+        if (this.#seat.isHeard(from)) this.executions.output(stream, text);
       },
       exited: (from, status, protocolError) => {
         this.#usage.workerEnded(status.cpuMs);
-        if (this.#worker === from) this.#died(status, protocolError);
+        if (this.#seat.worker === from) this.#died(status, protocolError);
+        else from.release();
       },
-    });
+    };
   }
 
   /** Before `open`: no code of the user's runs without them. */
@@ -251,99 +309,51 @@ export class Session {
     if (reason === 'oom') this.#observer.limitHit('memory');
     if (broken) this.#observer.failed('a worker broke the protocol', broken);
     const message = broken?.message ?? `the worker ended ${describeExit(status)}`;
-    if (this.executions.survivesWorker) {
-      this.#goingBack = this.#goBack(reason, message)
-        .catch((error: unknown) => this.#observer.failed('a session did not go back to its twin', error))
-        .finally(() => {
-          this.#goingBack = undefined;
-        });
+    if (this.executions.state.survivesWorker) {
+      this.#seat.leave();
+      this.#tellRecovering(reason);
+      this.executions.goBackAfter({ reason, message });
       return;
     }
-    this.#takeWorker();
+    this.#seat.empty();
     this.executions.lose(reason, message);
-    if (this.#options.onCrash === 'Lose') return void this.close(reason);
-    this.#goTo('recovering');
-    this.log.append({ type: 'session', state: 'recovering', stateEpoch: this.#stateEpoch, reason });
-    this.#recovery.afterDeath(() => void this.#recover(reason));
+    this.#recoverAfter(reason);
   }
 
-  /** The worker is dead and its twin lives. */
-  async #goBack(reason: WorkerDeathReason, message: string): Promise<void> {
-    const old = this.#worker;
-    this.#leaving = old;
-    this.#worker = undefined;
-    this.#goTo('recovering');
-    this.log.append({ type: 'session', state: 'recovering', stateEpoch: this.#stateEpoch, reason });
-    await this.executions.goBack(reason, message, ({ lost, wasAcknowledged }) => {
-      if (wasAcknowledged) this.#stateEpoch += 1;
-      this.#goTo('idle');
-      const restored = 'twin';
-      this.log.append({ type: 'session', state: 'idle', stateEpoch: this.#stateEpoch, reason, restored, lost });
-    });
-    if (this.#leaving !== old) return;
-    // Nobody took its place.
-    this.#leaving = undefined;
-    old?.release();
-    await old?.kill();
-  }
-
-  /** @throws Error where the twin is gone, or the session has ended or begun anew meanwhile */
-  async #takeOver(twin: Twin): Promise<void> {
-    const old = this.#leaving ?? this.#worker;
-    if (old === undefined || hasEnded(this.#state) || this.#restarting !== undefined) {
-      twin[Symbol.dispose]();
-      await old?.kill();
-      throw new Error('the session ended or was restarted meanwhile');
+  /** Its executions have brought it to an earlier state. */
+  #wentBack({ reason, losesAcknowledged, lost }: WentBack): void {
+    if (losesAcknowledged) {
+      this.#stateEpoch += 1;
+      // A death that costs something; who asks for an undo gets it as often as there is one.
+      if (reason !== 'undo') this.#recovery.died();
     }
-    this.#leaving = old;
-    this.#worker = undefined;
-    this.#attempt += 1;
-    const attempt = this.#attempt;
-    const isSuperseded = () => attempt !== this.#attempt || hasEnded(this.#state);
-    try {
-      const successor = await old.replaceBy(twin);
-      if (isSuperseded()) {
-        await successor.kill();
-        throw new Error('the session ended or was restarted meanwhile');
-      }
-      this.#worker = successor;
-    } catch (error) {
-      if (!isSuperseded()) this.#beginAnew(error);
-      throw error;
-    } finally {
-      if (this.#leaving === old) this.#leaving = undefined;
-      old.release();
-    }
-  }
-
-  /** Until no worker is on its way out with a twin on its way in. */
-  async #away(): Promise<void> {
-    await Promise.allSettled([this.#takingOver, this.#goingBack]);
+    const wasRecovering = this.#state === 'recovering';
+    if (!wasRecovering && reason === undefined) return;
+    if (this.#state !== 'idle') this.#goTo('idle');
+    const told = { state: this.#state, stateEpoch: this.#stateEpoch, lost };
+    this.log.append({ type: 'session', ...told, ...(reason !== undefined && { reason }), restored: 'twin' });
   }
 
   /** Neither the worker nor its twin is left. */
-  #beginAnew(error: unknown): void {
-    this.#observer.failed('a twin could not take the place of its worker', error);
+  #beginAnew({ reason, message }: Death): void {
+    if (hasEnded(this.#state) || this.#restarting !== undefined) return;
+    this.#observer.failed('a twin could not take the place of its worker', new Error(message));
+    // What hangs of it is no twin of anybody's any more, and ends with it.
+    for (const worker of this.#seat.empty()) void worker.kill();
     this.executions.cancelQueued();
-    if (this.#options.onCrash === 'Lose') return void this.close('crash');
-    if (this.#state !== 'recovering') this.#goTo('recovering');
-    this.log.append({ type: 'session', state: 'recovering', stateEpoch: this.#stateEpoch, reason: 'crash' });
-    this.#recovery.afterDeath(() => void this.#recover('crash'));
+    this.#recoverAfter(reason);
   }
 
-  /** Reads of what a transaction hides are answered from the state before. */
-  async #askOthersState(worker: SessionWorker, frame: Frame): Promise<unknown> {
-    const snapshot = this.executions.isolated;
-    if (snapshot === undefined) return await worker.ask(frame);
-    try {
-      if (snapshot.kind === 'copy') return await worker.ask({ ...frame, snapshot: snapshot.id });
-      const frozen = await snapshot.twin.requests();
-      return await frozen.ask(frame);
-    } catch (error) {
-      if (this.executions.isolated === snapshot) throw error;
-      // It was committed, rolled back or lost meanwhile: the state of the worker is the one that others see.
-      return await this.ask(frame);
-    }
+  #recoverAfter(reason: WorkerDeathReason): void {
+    if (this.#options.onCrash === 'Lose') return void this.close(reason);
+    this.#tellRecovering(reason);
+    this.#recovery.afterDeath(() => void this.#recover(reason));
+  }
+
+  #tellRecovering(reason: WorkerDeathReason): void {
+    if (this.#state === 'recovering') return;
+    this.#goTo('recovering');
+    this.log.append({ type: 'session', state: 'recovering', stateEpoch: this.#stateEpoch, reason });
   }
 
   /** Tries until there is a worker; a restart or the session's end takes over. */
@@ -358,12 +368,11 @@ export class Session {
   }
 
   async #restart(): Promise<void> {
-    this.#attempt += 1;
-    const old = this.#takeWorker();
+    const workers = this.#seat.empty();
     if (this.#state !== 'recovering') this.#goTo('recovering');
     this.#recovery.reset();
     this.executions.lose('interrupt', 'the session was restarted while it ran');
-    await Promise.all([old?.kill(), this.#away()]);
+    await this.#gone(workers);
     try {
       await this.#replaceWorker('restart');
     } catch (error) {
@@ -372,14 +381,18 @@ export class Session {
     }
   }
 
+  /** Resolves when nothing is left of these workers, nor of a twin that was to take their place. */
+  async #gone(workers: readonly SessionWorker[]): Promise<void> {
+    await Promise.all([...workers.map((worker) => worker.kill()), this.#seat.settled()]);
+  }
+
   /**
    * Goes on with a new worker and an empty namespace, unless somebody else took over meanwhile.
    * @throws ReplPoolError where no worker is to be had
    */
   async #replaceWorker(reason: SessionEnd | 'restart'): Promise<void> {
-    this.#attempt += 1;
-    const attempt = this.#attempt;
-    const superseded = () => attempt !== this.#attempt || this.#state !== 'recovering';
+    const isOvertaken = this.#seat.begin();
+    const superseded = () => isOvertaken() || this.#state !== 'recovering';
     const worker = await this.#options.acquireWorker();
     if (superseded()) return void worker.kill();
     const opened = await this.#open(worker).catch((error: unknown) => {
@@ -388,21 +401,13 @@ export class Session {
       throw error;
     });
     if (superseded()) return void opened.kill();
-    this.#worker = opened;
+    this.#seat.fill(opened);
     this.#stateEpoch += 1;
     this.#goTo('idle');
     const lost = this.executions.forgetNames(`the worker that held it is gone (${reason})`);
     const restored = 'nothing';
     this.log.append({ type: 'session', state: 'idle', stateEpoch: this.#stateEpoch, reason, restored, lost });
     this.executions.next();
-  }
-
-  /** From now on the session has no worker; its questions are answered by an error. */
-  #takeWorker(): SessionWorker | undefined {
-    const worker = this.#worker;
-    this.#worker = undefined;
-    worker?.release();
-    return worker;
   }
 
   #goTo(state: SessionState): void {

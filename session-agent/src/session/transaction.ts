@@ -1,27 +1,30 @@
 import { randomUUID } from 'node:crypto';
 import type { Transaction, TransactionPolicy } from '@replpool/protocol';
-import type { NamespaceNames } from './namespace-names.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { Point } from './point.ts';
 
-/** What a transaction was before its first execution, and how it is told of. */
+/** What came of going back to the state before. */
+export interface Rollback {
+  /** Of it, in milliseconds. */
+  readonly costMs: number;
+  readonly notRolledBack: readonly string[];
+}
+
+/** A transaction from its first execution on, and how it is told of. */
 export class OpenTransaction {
   readonly id: string = randomUUID();
   readonly policy: TransactionPolicy;
-  readonly snapshot: Snapshot;
-  /** The names that the namespace had. */
-  readonly names: NamespaceNames;
-  readonly beganAt = new Date();
+  /** The state before its first execution. */
+  readonly point: Point;
+  readonly #first: string;
   #execution: string;
-  #ended = 0;
-  #rollbackMs = 0;
   #reason: string | undefined;
 
-  constructor(options: { policy: TransactionPolicy; snapshot: Snapshot; names: NamespaceNames; execution: string }) {
-    this.policy = options.policy;
-    this.snapshot = options.snapshot;
-    this.names = options.names;
-    this.#execution = options.execution;
-    this.#reason = options.snapshot.reason;
+  constructor(policy: TransactionPolicy, point: Point, execution: string) {
+    this.policy = policy;
+    this.point = point;
+    this.#first = execution;
+    this.#execution = execution;
+    this.#reason = point.snapshot.reason;
   }
 
   /** The execution that was the last in it. */
@@ -29,25 +32,14 @@ export class OpenTransaction {
     return this.#execution;
   }
 
-  /** Executions of it that have ended, and whose outcomes clients know. */
-  get ended(): number {
-    return this.#ended;
+  /** Whether an execution opened it. */
+  isBegunBy(execution: string): boolean {
+    return this.#first === execution;
   }
 
   /** An execution of it has ended. */
   joined(execution: string): void {
     this.#execution = execution;
-    this.#ended += 1;
-  }
-
-  /** Whether there is no state to go back to. */
-  get isLost(): boolean {
-    return this.snapshot.kind === 'fork' && this.snapshot.twin.isOver;
-  }
-
-  /** Whether there is a state to go back to, once its worker has died. */
-  get survivesWorker(): boolean {
-    return this.snapshot.kind === 'fork' && !this.snapshot.twin.isOver;
   }
 
   /** Whether others see the state before, until it is committed. */
@@ -55,29 +47,27 @@ export class OpenTransaction {
     return this.policy === 'commit_on_success';
   }
 
-  /** A rollback took so long. */
-  rolledBackIn(ms: number): void {
-    this.#rollbackMs = ms;
-  }
-
   /** Something went otherwise than was asked for. */
   because(reason: string): void {
     this.#reason = reason;
   }
 
-  toResource(outcome: Transaction['outcome'], notRolledBack: readonly string[] = []): Transaction {
-    const { id, policy, snapshot } = this;
+  toResource(outcome: Transaction['outcome'], { costMs, notRolledBack }: Rollback = NOTHING_ROLLED_BACK): Transaction {
+    const { id, policy } = this;
+    const { snapshot } = this.point;
     return {
       id,
       policy,
       outcome,
       snapshot: snapshot.kind,
       ...(this.#reason !== undefined && { reason: this.#reason }),
-      costMs: snapshot.costMs + this.#rollbackMs,
+      costMs: snapshot.costMs + costMs,
       notRolledBack: [...notRolledBack],
     };
   }
 }
+
+const NOTHING_ROLLED_BACK: Rollback = { costMs: 0, notRolledBack: [] };
 
 /** A request that names `commit_always`: nothing was done for it. */
 export function withoutSnapshot(): Transaction {

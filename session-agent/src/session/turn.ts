@@ -1,30 +1,34 @@
-import type { ReplPoolError } from '@replpool/protocol';
-
 /** Something beside an execution that waits in the queue until what came before it has run. */
-export class Turn<T> {
-  readonly #act: () => Promise<T>;
-  readonly #done = Promise.withResolvers<T>();
+export class Turn {
+  readonly #act: () => Promise<void>;
+  readonly #refuse: (why: Error) => void;
 
-  constructor(act: () => Promise<T>) {
+  private constructor(act: () => Promise<void>, refuse: (why: Error) => void) {
     this.#act = act;
-    this.#done.promise.catch(() => undefined);
+    this.#refuse = refuse;
   }
 
-  get done(): Promise<T> {
-    return this.#done.promise;
+  /** @returns the turn, and what comes of it */
+  static of<T>(act: () => Promise<T>): { turn: Turn; done: Promise<T> } {
+    const done = Promise.withResolvers<T>();
+    done.promise.catch(() => undefined);
+    const settle = async () => {
+      try {
+        done.resolve(await act());
+      } catch (error) {
+        done.reject(error);
+      }
+    };
+    return { turn: new Turn(settle, done.reject), done: done.promise };
   }
 
-  /** Its turn has come; never rejects. */
-  async take(): Promise<void> {
-    try {
-      this.#done.resolve(await this.#act());
-    } catch (error) {
-      this.#done.reject(error);
-    }
+  /** It has come; never rejects. */
+  take(): Promise<void> {
+    return this.#act();
   }
 
-  /** Its turn never comes. */
-  cancel(why: ReplPoolError): void {
-    this.#done.reject(why);
+  /** It never comes. */
+  cancel(why: Error): void {
+    this.#refuse(why);
   }
 }

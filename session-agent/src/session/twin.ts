@@ -1,8 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { type FromWorkerFrame, fromWorkerSchema, ReplPoolError } from '@replpool/protocol';
+import { type Branch, type FromWorkerFrame, fromWorkerSchema, ReplPoolError } from '@replpool/protocol';
 import type { Expected, WorkerHub } from '../worker/hub.ts';
 import type { Frame, FrameLink } from '../worker/link.ts';
-import type { Heir } from '../worker/worker.ts';
+import type { Successor } from '../worker/worker.ts';
 import { WorkerRequests } from './worker-requests.ts';
 
 /** How long a twin may take to say hello after its worker made it, and to go on after it was told to. */
@@ -12,7 +12,7 @@ const TWIN_DEADLINE_MS = 10_000;
  * A frozen fork of a session's worker. It shares memory with it copy-on-write, answers questions about the state at the fork, and can take
  * its place. It ends when its link does.
  */
-export class Twin implements Heir, Disposable {
+export class Twin implements Successor, Disposable {
   readonly id: string = randomUUID();
   readonly token: string = randomBytes(24).toString('base64url');
   /** Called once when it is gone, without having been disposed of or having taken over. */
@@ -25,7 +25,8 @@ export class Twin implements Heir, Disposable {
   #successor: Pick<Expected, 'frame' | 'closed'> | undefined;
   #receiver: Pick<Expected, 'frame' | 'closed'> | undefined;
   #pid = 0;
-  #isOver = false;
+  #isGone = false;
+  #oomStep = 0;
 
   private constructor(hub: WorkerHub) {
     this.#connected.promise.catch(() => undefined);
@@ -49,10 +50,12 @@ export class Twin implements Heir, Disposable {
   /** Its worker made it. */
   born(pid: number): void {
     this.#pid = pid;
+    // Killed before it could say hello, or in a hook of the user's that hangs.
+    this.requests().catch(() => this.#lost());
   }
 
-  get isOver(): boolean {
-    return this.#isOver;
+  get isGone(): boolean {
+    return this.#isGone;
   }
 
   /** What it is asked, frozen or as its worker's successor. It exists from the hello on. @throws Error where it is gone */
@@ -66,20 +69,30 @@ export class Twin implements Heir, Disposable {
     return this.#requests;
   }
 
-  async resume(receiver: Pick<Expected, 'frame' | 'closed'>): Promise<FrameLink> {
+  async resume(receiver: Pick<Expected, 'frame' | 'closed'>, branch?: Branch): Promise<FrameLink> {
     const link = await inTime(this.#connected.promise, 'said no hello');
-    if (this.#isOver) throw new Error('the twin is gone');
+    if (this.#isGone) throw new Error('the twin is gone');
     this.#successor = receiver;
-    link.send({ type: 'resume' });
+    link.send({ type: 'resume', ...(branch && { branch }) });
     await inTime(this.#ready.promise, 'did not go on');
     this.#requestsOver(link);
     return link;
   }
 
+  /** Where memory is short the kernel is to take it rather than others, by so many thousandths of the memory. */
+  yieldsMemory(step: number): void {
+    if (this.#isGone || this.#oomStep === step) return;
+    this.#oomStep = step;
+    this.#connected.promise.then(
+      (link) => link.send({ type: 'oom_step', step }),
+      () => undefined,
+    );
+  }
+
   /** It is not needed any more. */
   [Symbol.dispose](): void {
-    if (this.#isOver || this.#receiver !== undefined) return;
-    this.#isOver = true;
+    if (this.#isGone || this.#receiver !== undefined) return;
+    this.#isGone = true;
     this.#expectation[Symbol.dispose]();
     this.#connected.reject(new ReplPoolError('WORKER_FAILED', 'the twin is not needed any more'));
     this.#connected.promise.then(
@@ -100,6 +113,7 @@ export class Twin implements Heir, Disposable {
     }
     const parsed: FromWorkerFrame = fromWorkerSchema.parse(frame);
     if (parsed.type === 'ready') {
+      if (this.#successor === undefined) throw new Error('a twin went on that was not told to');
       // What comes in the same piece is for it already.
       this.#receiver = this.#successor;
       this.#ready.resolve();
@@ -115,8 +129,13 @@ export class Twin implements Heir, Disposable {
     this.#connected.reject(gone);
     this.#ready.reject(gone);
     this.#requests?.fail(gone);
-    if (this.#isOver) return;
-    this.#isOver = true;
+    this.#lost();
+  }
+
+  #lost(): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    this.#expectation[Symbol.dispose]();
     this.onLost?.();
   }
 }

@@ -6,6 +6,9 @@ import type { Frame } from '../worker/link.ts';
 /** Completions and variables that take longer than this are given up; the worker may be deep in C code. */
 const ANSWER_DEADLINE_MS = 10_000;
 
+/** Questions that whoever has the state can answer. */
+const OF_THE_STATE: ReadonlySet<string> = new Set(['complete', 'inspect', 'variables']);
+
 type Answer = Extract<FromWorkerFrame, { type: 'opened' | 'reply' | 'problem' }>;
 
 /** What a fork is told when it becomes a session's worker. */
@@ -79,13 +82,14 @@ export class WorkerRequests {
     else waiting.resolve(undefined);
   }
 
-  /** Ends every question that is still open. */
-  fail(error: Error): void {
-    for (const waiting of this.#waiting.values()) {
+  /** Ends every question that is still open, or those that only this worker can answer. */
+  fail(error: Error, which: 'all' | 'its own' = 'all'): void {
+    for (const [request, waiting] of this.#waiting) {
+      if (which === 'its own' && OF_THE_STATE.has(waiting.frame.type)) continue;
+      this.#waiting.delete(request);
       clearTimeout(waiting.timer);
       waiting.reject(error);
     }
-    this.#waiting.clear();
   }
 
   #wait(request: RequestId, frame: Frame, deadlineMs: number): Promise<unknown> {

@@ -26,8 +26,8 @@ export interface ZygoteEvents {
   exited(status: ExitStatus): void;
 }
 
-/** Exits kept for workers whose `forked` has not come yet. */
-const UNCLAIMED_EXITS = 1024;
+/** Processes of which somebody may still ask how they ended. */
+const MOST_EXPECTED = 1024;
 
 /**
  * The process that starts zygotes and reaps everything, for Node.js can do neither. When the agent goes, by whatever way, its pipe
@@ -39,7 +39,11 @@ export class Launcher {
   readonly #zygotes = new Map<string, ZygoteEvents>();
   readonly #forks = new Map<string, { resolve(pid: number): void; reject(error: Error): void }>();
   readonly #exits = new Map<number, (status: ExitStatus) => void>();
+  /** Of processes that are about to be somebody's: without a status while they live. */
+  readonly #expected = new Map<number, ExitStatus | undefined>();
+  /** Of what may be a fork whose `forked` has not come yet. */
   readonly #unclaimed = new Map<number, ExitStatus>();
+  readonly #adoptions = new Map<string, PromiseWithResolvers<boolean>>();
   readonly #kills = new Map<string, PromiseWithResolvers<void>>();
   readonly #stacks = new Map<string, PromiseWithResolvers<string>>();
   readonly #log: Logger;
@@ -71,6 +75,8 @@ export class Launcher {
         this.#forks.clear();
         for (const kill of this.#kills.values()) kill.resolve();
         this.#kills.clear();
+        for (const adoption of this.#adoptions.values()) adoption.resolve(false);
+        this.#adoptions.clear();
         for (const stacks of this.#stacks.values()) stacks.resolve('');
         this.#stacks.clear();
         // It takes all of its descendants along.
@@ -131,9 +137,9 @@ export class Launcher {
    * @throws Error where somebody else listens: the number of a twin comes from a process that runs user code
    */
   onExit(pid: number, listener: (status: ExitStatus) => void): void {
-    const already = this.#unclaimed.get(pid);
+    const already = this.#expected.get(pid);
+    this.#expected.delete(pid);
     if (already) {
-      this.#unclaimed.delete(pid);
       queueMicrotask(() => listener(already));
     } else if (this.#exits.has(pid)) throw new Error(`process ${pid} is another worker`);
     else this.#exits.set(pid, listener);
@@ -154,9 +160,19 @@ export class Launcher {
     return kill.promise;
   }
 
-  /** A twin of a worker is to be known by its own id from now on; before the `kill` of the other. */
-  adopt(twin: { worker: string; pid: number; of: string }): void {
-    this.#link.send({ type: 'adopt', ...twin });
+  /**
+   * A fork of a worker is to be known by its own id from now on; of a twin before the `kill` of the other.
+   *
+   * @param fork `directory` where it is to have pipes of its own: they are made in there
+   * @returns whether it is one of that worker; what the number says comes from a process that runs user code
+   */
+  async adopt(fork: { worker: string; pid: number; of: string; directory?: string }): Promise<boolean> {
+    if (this.#gone) return false;
+    const adoption = Promise.withResolvers<boolean>();
+    this.#adoptions.set(fork.worker, adoption);
+    this.#link.send({ type: 'adopt', ...fork });
+    const isAdopted = await adoption.promise;
+    return isAdopted;
   }
 
   /** Has a worker read what it was sent, where code that keeps its interpreter can be brought to let it. */
@@ -204,12 +220,18 @@ export class Launcher {
         this.#zygotes.get(frame.zygote)?.exited(frame);
         return;
       case 'forked':
+        this.#expect(frame.pid);
         this.#forks.get(frame.worker)?.resolve(frame.pid);
-        this.#forks.delete(frame.worker);
+        this.#forked(frame.worker);
+        return;
+      case 'adopted':
+        if (frame.isOurs) this.#expect(frame.pid);
+        this.#adoptions.get(frame.worker)?.resolve(frame.isOurs);
+        this.#adoptions.delete(frame.worker);
         return;
       case 'fork_failed':
         this.#forks.get(frame.worker)?.reject(new Error(frame.message));
-        this.#forks.delete(frame.worker);
+        this.#forked(frame.worker);
         return;
       case 'exited':
         this.#exited(frame.pid, frame);
@@ -238,9 +260,23 @@ export class Launcher {
       listener(status);
       return;
     }
-    this.#unclaimed.set(pid, status);
-    const [oldest] = this.#unclaimed.keys();
-    if (this.#unclaimed.size > UNCLAIMED_EXITS && oldest !== undefined) this.#unclaimed.delete(oldest);
+    if (this.#expected.has(pid)) this.#expected.set(pid, status);
+    else if (this.#forks.size > 0) this.#unclaimed.set(pid, status);
+  }
+
+  /** Somebody will listen for its exit. */
+  #expect(pid: number): void {
+    if (this.#exits.has(pid)) return;
+    this.#expected.set(pid, this.#unclaimed.get(pid));
+    const [oldest] = this.#expected.keys();
+    // Of one that nobody took after all.
+    if (this.#expected.size > MOST_EXPECTED && oldest !== undefined) this.#expected.delete(oldest);
+  }
+
+  /** One fork less is on its way. What ended before and is nobody's by then never will be: its number is given out again. */
+  #forked(worker: string): void {
+    this.#forks.delete(worker);
+    if (this.#forks.size === 0) this.#unclaimed.clear();
   }
 }
 

@@ -1,7 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type FromWorkerFrame, fromWorkerSchema } from '@replpool/protocol';
+import { type Branch, type FromWorkerFrame, fromWorkerSchema } from '@replpool/protocol';
 import type { Logger } from 'pino';
 import type { Cgroup, CgroupUsage, FinalCount } from '../cgroup/cgroup.ts';
 import type { Cgroups } from '../cgroup/cgroups.ts';
@@ -20,21 +21,28 @@ export interface WorkerEvents {
   exited(status: ExitStatus, protocolError: Error | undefined): void;
 }
 
-/** A frozen twin of a worker. */
-export interface Frozen {
+/** A frozen fork of a worker, which can take its place or become a worker beside it. */
+export interface Successor {
   readonly pid: number;
   /** It has ended, or is about to. */
-  readonly isOver: boolean;
-}
-
-/** What takes a worker's place when it ends. */
-export interface Heir extends Frozen {
+  readonly isGone: boolean;
   /** Its id as a worker. */
   readonly id: string;
   /** Has it go on; resolves when it is ready. @throws Error where it is gone */
-  resume(receiver: Pick<Expected, 'frame' | 'closed'>): Promise<FrameLink>;
+  resume(receiver: Pick<Expected, 'frame' | 'closed'>, branch?: Branch): Promise<FrameLink>;
 }
 
+/** What the workers of one agent stand on. */
+export interface WorkerGround {
+  readonly launcher: Launcher;
+  readonly hub: WorkerHub;
+  readonly cgroups: Cgroups | undefined;
+  readonly runDirectory: string;
+  readonly log: Logger;
+}
+
+/** What a process that is reaped has sent and we have not read is here by then; a fork of it that holds its socket open keeps it open no longer. */
+const LAST_WORDS_MS = 100;
 /** How long a fork may take until it is ready. */
 const READY_DEADLINE_MS = 30_000;
 const NOTHING_COUNTED: FinalCount = { oomKills: 0 };
@@ -43,12 +51,9 @@ const NOTHING_COUNTED: FinalCount = { oomKills: 0 };
 export class Worker {
   readonly id: string;
   readonly pid: number;
-  /** Where its twins say hello. */
-  readonly hub: WorkerHub;
-  readonly #launcher: Launcher;
+  readonly #ground: WorkerGround;
   /** Of this worker, or of its twins after it. */
   #cgroup: Cgroup | undefined;
-  readonly #log: Logger;
   readonly #link: FrameLink;
   readonly #outputs: Outputs;
   #events: WorkerEvents | undefined;
@@ -60,49 +65,40 @@ export class Worker {
   #ending: Promise<void> | undefined;
   #cleared: Promise<void> | undefined;
   #othersEnded: Promise<void> | undefined;
+  #spared = false;
+  #sparedEnded: Promise<void> | undefined;
   /** Its process is reaped and all that it sent is delivered. */
   readonly #gone = Promise.withResolvers<void>();
   /** What its cgroup had counted when it took over, and when it began to end. */
-  readonly #before: FinalCount;
+  #before: FinalCount;
   #final: FinalCount | undefined;
-  readonly #twins = new Set<Frozen>();
+  readonly #twins = new Set<Successor>();
   /** Its pipes and its cgroup are another's. */
   #isReplaced = false;
 
   private constructor(parts: {
     id: string;
     pid: number;
-    hub: WorkerHub;
-    launcher: Launcher;
+    ground: WorkerGround;
     cgroup: Cgroup | undefined;
-    log: Logger;
     link: FrameLink;
     outputs: Outputs;
     before: FinalCount;
   }) {
     this.id = parts.id;
     this.pid = parts.pid;
-    this.#launcher = parts.launcher;
+    this.#ground = parts.ground;
     this.#cgroup = parts.cgroup;
-    this.#log = parts.log;
-    this.hub = parts.hub;
     this.#link = parts.link;
     this.#outputs = parts.outputs;
     this.#before = parts.before;
     this.#outputs.receiver = (stream, text) => this.#events?.output(stream, text);
-    this.#launcher.onExit(this.pid, (status) => this.#ended(status));
+    this.#ground.launcher.onExit(this.pid, (status) => this.#ended(status));
   }
 
   /** Forks a worker from a zygote; resolves when it is ready for `open`. */
-  static async fork(options: {
-    launcher: Launcher;
-    hub: WorkerHub;
-    cgroups: Cgroups | undefined;
-    zygote: string;
-    runDirectory: string;
-    log: Logger;
-  }): Promise<Worker> {
-    const { launcher, hub, cgroups, zygote, runDirectory, log } = options;
+  static async fork(zygote: string, ground: WorkerGround): Promise<Worker> {
+    const { launcher, hub, cgroups, runDirectory, log } = ground;
     const id = randomUUID();
     const cgroup = await cgroups?.create(id);
     const directory = join(runDirectory, 'workers', id);
@@ -137,7 +133,7 @@ export class Worker {
     try {
       const pid = await Promise.race([forked, late.promise]);
       const { link, outputs } = await Promise.race([connected.promise, late.promise]);
-      worker = new Worker({ id, pid, hub, launcher, cgroup, log, link, outputs, before: NOTHING_COUNTED });
+      worker = new Worker({ id, pid, ground, cgroup, link, outputs, before: NOTHING_COUNTED });
       // Here and not when a session takes it: a move waits for a grace period of the kernel, and a warm fork has the time.
       await Promise.all([cgroup?.add(pid), Promise.race([ready.promise, late.promise])]);
       return worker;
@@ -183,20 +179,31 @@ export class Worker {
     return { ...usage, cpuMs: Math.max(0, usage.cpuMs - before) };
   }
 
-  /** A frozen twin of it lives: it goes on when this process ends. It is counted in the same cgroup. */
-  async expectTwins(): Promise<void> {
+  /** Where its forks say hello. */
+  get hub(): WorkerHub {
+    return this.#ground.hub;
+  }
+
+  /** It is to have twins, which go on when this process ends. They are counted in the same cgroup. */
+  async allowTwins(): Promise<void> {
     // The kernel is to take the process that ran out of memory, and leave the twin.
     await this.#cgroup?.killAlone();
   }
 
   /** A twin was made, which does not end with it. */
-  keep(twin: Frozen): void {
-    for (const former of this.#twins) if (former.isOver) this.#twins.delete(former);
+  keep(twin: Successor): void {
+    for (const former of this.#twins) if (former.isGone) this.#twins.delete(former);
     this.#twins.add(twin);
   }
 
-  get #living(): readonly Frozen[] {
-    return [...this.#twins].filter(({ isOver }) => !isOver);
+  /** A twin ended that nobody has ended: if the kernel took it for want of memory, that is not to be told of this process. */
+  twinLost(): void {
+    const { oomKills } = this.#count();
+    this.#before = { ...this.#before, oomKills };
+  }
+
+  get #living(): readonly Successor[] {
+    return [...this.#twins].filter(({ isGone }) => !isGone);
   }
 
   /**
@@ -205,52 +212,112 @@ export class Worker {
    * @param attach makes somebody the receiver of what the successor says; called once
    * @throws Error where the twin is gone
    */
-  async replaceBy(heir: Heir, attach: (successor: Worker) => void): Promise<void> {
-    this.#launcher.adopt({ worker: heir.id, pid: heir.pid, of: this.id });
+  async replaceBy(twin: Successor, attach: (successor: Worker) => void): Promise<void> {
+    const { launcher } = this.#ground;
+    const adopted = launcher.adopt({ worker: twin.id, pid: twin.pid, of: this.id });
     this.#isReplaced = true;
     try {
       await this.kill();
       await this.#gone.promise;
-      let tell = (heard: (successor: Worker) => void): unknown => early.push(heard);
-      const early: ((successor: Worker) => void)[] = [];
-      const link = await heir.resume({
-        frame: (frame) => tell((successor) => successor.#receive(frame)),
-        closed: (error) => tell((successor) => successor.#disconnected(error)),
+      if (!(await adopted)) throw new Error('the process that was said to be its twin is none');
+      await Worker.#resume(twin, undefined, (link) => {
+        const cgroup = this.#cgroup;
+        this.#cgroup = undefined;
+        const parts = { id: twin.id, pid: twin.pid, ground: this.#ground, cgroup, link, outputs: this.#outputs };
+        const successor = new Worker({
+          ...parts,
+          before: cgroup === undefined ? NOTHING_COUNTED : this.#count(cgroup),
+        });
+        for (const other of this.#living) if (other !== twin) successor.keep(other);
+        this.#twins.clear();
+        attach(successor);
+        return successor;
       });
-      const successor = new Worker({
-        id: heir.id,
-        pid: heir.pid,
-        hub: this.hub,
-        launcher: this.#launcher,
-        cgroup: this.#cgroup,
-        log: this.#log,
-        link,
-        outputs: this.#outputs,
-        before: this.#count(),
-      });
-      for (const twin of this.#living) if (twin !== heir) successor.keep(twin);
-      this.#twins.clear();
-      this.#cgroup = undefined;
-      attach(successor);
-      tell = (heard) => heard(successor);
-      for (const heard of early) heard(successor);
     } catch (error) {
       this.#twins.clear();
       this.#outputs[Symbol.dispose]();
       // It may be there all the same, and hear nothing: stopped, or in a hook of the user's that hangs.
-      await Promise.all([this.kill(), this.#launcher.kill(heir.id, heir.pid)]);
+      await Promise.all([this.kill(), launcher.kill(twin.id, twin.pid)]);
       throw error;
     }
   }
 
+  /**
+   * Processes are about to be moved into cgroups of their own. The first move after a while waits for a grace period of the kernel (10 to 20
+   * ms), those that come close behind it do not: a move that changes nothing can be waited for beside what else has to be done.
+   */
+  async prepareMoves(): Promise<void> {
+    await this.#cgroup?.add(this.pid);
+  }
+
+  /**
+   * Has a live copy of this process go on as a worker beside it, with pipes and a cgroup of its own.
+   *
+   * @param attach makes somebody the receiver of what it says; called once
+   * @throws Error where the copy is gone or is none; then nothing is left of it
+   */
+  async branch(
+    copy: Successor,
+    branch: Omit<Branch, 'directory'>,
+    limits: CgroupLimits,
+    attach: (worker: Worker) => void,
+  ): Promise<void> {
+    const { id, pid } = copy;
+    const { launcher, cgroups, runDirectory } = this.#ground;
+    const directory = join(runDirectory, 'workers', id);
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    // Before the process is moved: its number comes from one that runs user code.
+    const adopting = launcher.adopt({ worker: id, pid, of: this.id, directory });
+    let isAdopted = false;
+    let cgroup: Cgroup | undefined;
+    let outputs: Outputs | undefined;
+    try {
+      cgroup = await cgroups?.create(id);
+      isAdopted = await adopting;
+      if (!isAdopted) throw new Error('the process that was said to be its copy is none');
+      const opened = new Outputs(directory);
+      outputs = opened;
+      await cgroup?.limit(limits);
+      await cgroup?.add(pid);
+      await Worker.#resume(copy, { ...branch, directory }, (link) => {
+        const parts = { id, pid, ground: this.#ground, cgroup, link, outputs: opened };
+        const worker = new Worker({ ...parts, before: NOTHING_COUNTED });
+        attach(worker);
+        return worker;
+      });
+    } catch (error) {
+      outputs?.[Symbol.dispose]();
+      await Promise.all([(await adopting) && launcher.kill(id, pid), cgroup?.end()]);
+      throw error;
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  }
+
+  /** Has a fork go on, and makes it a worker before it is heard. */
+  static async #resume(fork: Successor, branch: Branch | undefined, make: (link: FrameLink) => Worker): Promise<void> {
+    let tell = (heard: (worker: Worker) => void): unknown => early.push(heard);
+    const early: ((worker: Worker) => void)[] = [];
+    const link = await fork.resume(
+      {
+        frame: (frame) => tell((worker) => worker.#receive(frame)),
+        closed: (error) => tell((worker) => worker.#disconnected(error)),
+      },
+      branch,
+    );
+    const worker = make(link);
+    tell = (heard) => heard(worker);
+    for (const heard of early) heard(worker);
+  }
+
   /** Has it read what it was sent, where code that keeps its interpreter can be brought to let it. */
   wake(): void {
-    if (this.alive) this.#launcher.wake(this.id, this.pid);
+    if (this.alive) this.#ground.launcher.wake(this.id, this.pid);
   }
 
   /** Where its threads stand; empty where that is not to be had. */
   stacks(): Promise<string> {
-    return this.#launcher.stacks(this.id, this.pid);
+    return this.#ground.launcher.stacks(this.id, this.pid);
   }
 
   /**
@@ -261,11 +328,19 @@ export class Worker {
     // Its socket may end before its exit is told: this is the first that we hear of its end, and the last of its cgroup.
     this.#final ??= this.#count();
     const spare = this.#living.map(({ pid }) => pid);
-    this.#ending ??= this.#launcher.kill(this.id, this.pid, spare);
+    const { launcher, log } = this.#ground;
+    if (this.#ending === undefined) {
+      this.#spared = spare.length > 0;
+      this.#ending = launcher.kill(this.id, this.pid, spare);
+    }
+    if (this.#spared && spare.length === 0) {
+      // One that was spared and hears nothing: in a hook of the user's that hangs.
+      this.#sparedEnded ??= this.#ending.then(() => launcher.kill(this.id, this.pid));
+    }
     // Not one after the other: what left its session is the cgroup's to find, and what is in no cgroup the launcher's.
     const ended = spare.length === 0 ? this.#clear() : this.#endOthers(spare);
-    await ended?.catch((err: unknown) => this.#log.error({ err }, 'a cgroup could not be removed'));
-    await this.#ending;
+    await ended?.catch((err: unknown) => log.error({ err }, 'a cgroup could not be removed'));
+    await Promise.all([this.#ending, this.#sparedEnded]);
     if (this.#isDrained && spare.length === 0 && !this.#isReplaced) this.#outputs[Symbol.dispose]();
   }
 
@@ -296,11 +371,11 @@ export class Worker {
   }
 
   /**
-   * The process was reaped. What it sent before may still be on its way to us: its end is announced at the end of its socket, which is
-   * sure to come, for `kill` takes every process that could hold the other side open.
+   * The process was reaped. What it sent before may still be on its way to us: its end is announced at the end of its socket. `kill` takes
+   * every process that could hold the other side open, but for a twin that has not let go of it.
    */
   #ended(status: ExitStatus): void {
-    void this.kill();
+    void this.kill().then(() => setTimeout(() => this.#link[Symbol.dispose](), LAST_WORDS_MS).unref());
     const { oomKills, cpuMs } = this.#final ?? NOTHING_COUNTED;
     const before = this.#before;
     const exit = {
@@ -312,11 +387,11 @@ export class Worker {
     if (this.#linkClosed) this.#finish(exit);
   }
 
-  #count(): FinalCount {
+  #count(cgroup = this.#cgroup): FinalCount {
     try {
-      return this.#cgroup?.finalCount() ?? NOTHING_COUNTED;
+      return cgroup?.finalCount() ?? NOTHING_COUNTED;
     } catch (err) {
-      this.#log.error({ err }, "a worker's cgroup could not be read");
+      this.#ground.log.error({ err }, "a worker's cgroup could not be read");
       return NOTHING_COUNTED;
     }
   }

@@ -175,7 +175,10 @@ class Connection:
         return self._reader.has_frame()
 
     def forget(self) -> None:
-        """In a forked child of the user's: close our copies, so that the agent sees the worker's own end."""
+        """In a forked process: close our copies, so that the agent sees the worker's own end. Once is enough."""
+        if self.closed:
+            # The numbers may be another's files by now.
+            return
         self.closed = True
         # Another thread of the parent may have held it at the fork.
         self._lock = _Lock()

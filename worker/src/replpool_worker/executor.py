@@ -61,6 +61,14 @@ class Execution:
     error: BaseException | None = None
 
 
+@dataclass
+class Task:
+    """What is done on the main thread between executions. An interrupt may name it."""
+
+    id: str | None
+    run: Callable[[], None]
+
+
 class Executor:
     """The queue and the one execution that runs. `send(*messages)` sends at once, `pipes()` flushes and asks."""
 
@@ -79,7 +87,9 @@ class Executor:
         self._send = send
         self._pipes = pipes
         self._compiler = Compiler()
-        self._queue: deque[Execution | Callable[[], None]] = deque()
+        self._queue: deque[Execution | Task] = deque()
+        # What was taken from it and has not begun.
+        self._taken: Execution | Task | None = None
         # One context for all executions, so that context variables (decimal's precision) hold from one to the next.
         self._context = contextvars.copy_context()
         self._pid = _getpid()
@@ -94,14 +104,21 @@ class Executor:
         # Called before each item of the queue.
         self.begin: Callable[[], None] = lambda: None
 
-    def submit_task(self, task: Callable[[], None]) -> None:
+    def submit_task(self, run: Callable[[], None], name: str | None = None) -> None:
         """From the protocol thread: queue what is done on the main thread between executions, in order with them."""
-        self._queue.append(task)
+        self._queue.append(Task(name, run))
         _call_soon_threadsafe(self._loop, self.next, context=self._context)
+
+    def is_queued(self, name: object) -> bool:
+        """From any thread: whether an execution or a task of this name is yet to begin."""
+        # In this order, for the main thread takes them.
+        queued, taken = self._queue.copy(), self._taken
+        return name is not None and any(item is not None and item.id == name for item in (taken, *queued))
 
     def take_over(self) -> None:
         """In a twin: what stands in the queue is the worker's, which its agent has given up."""
         self._queue.clear()
+        self._taken = None
         self._pid = _getpid()
 
     def submit(self, message: Message) -> None:
@@ -121,12 +138,14 @@ class Executor:
             # An interrupt in the midst of the user's asyncio.run may have left it unset.
             _set_running_loop(self._loop)
             self.begin()
-            item = self._queue.popleft()
+            item = self._taken = self._queue[0]
+            self._queue.popleft()
             if isinstance(item, Execution):
                 self._start(item)
                 return
             # Code of the user's in it may turn the loop; the context, which is entered, keeps the next item out of it.
-            item()
+            item.run()
+            self._taken = None
             if self._queue:
                 _call_soon(self._loop, self.next, context=self._context)
         except BaseException as error:
@@ -134,6 +153,7 @@ class Executor:
 
     def _start(self, execution: Execution) -> None:
         self._interrupts.begin(execution.id)
+        self._taken = None
         self.inputs.begin()
         self.output.begin()
         self._send({"type": "started", "execution": execution.id}, settle=lambda: self._set_running(execution.id))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from . import kernel
 
+# As many files as children: neither crowds the other out.
 ITEMS = 100
 CHARACTERS = 300
 # What the interpreter itself may hold open.
@@ -29,17 +30,23 @@ _match = _INODE.match
 
 
 def handles(own: Iterable[int], is_twin: Callable[[int], bool]) -> list[str]:
-    """At most 100. `own` are descriptors of the worker's; `is_twin(pid)` tells which children are. Never raises."""
+    """At most 200. `own` are descriptors of the worker's; `is_twin(pid)` tells which children are. Never raises."""
     items: list[str] = []
     with contextlib.suppress(Exception):
         items += _files({0, 1, 2, *own})
     with contextlib.suppress(Exception):
-        for pid in kernel.children(_getpid()):
-            # One that ended is nobody's work any more.
-            if not is_twin(pid) and kernel.is_alive(pid):
-                name = kernel.read(f"/proc/{pid}/comm").decode("utf-8", "replace").strip()
-                items.append(f"child process {pid} ({name})")
-    return [_clean(item) for item in items[:ITEMS]]
+        items += _children(is_twin)
+    return [_clean(item) for item in items]
+
+
+def _children(is_twin: Callable[[int], bool]) -> list[str]:
+    items: list[str] = []
+    for pid in kernel.children(_getpid()):
+        # One that ended is nobody's work any more.
+        if len(items) < ITEMS and not is_twin(pid) and kernel.is_alive(pid):
+            name = kernel.read(f"/proc/{pid}/comm").decode("utf-8", "replace").strip()
+            items.append(f"child process {pid} ({name})")
+    return items
 
 
 def _clean(text: str) -> str:

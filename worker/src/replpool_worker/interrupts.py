@@ -7,13 +7,14 @@ that user code handles; what comes at another time is late, and is delivered whe
 """
 
 import asyncio
+import contextlib
 import signal
 import sys
 import threading
 import time
 import types
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 from .interpreter import Interpreter
@@ -21,6 +22,8 @@ from .signals import WAKE, Signals
 
 T = TypeVar("T")
 
+# How many interrupts of what is about to begin are kept.
+EARLY = 64
 # Seconds. The protocol thread, which reads nothing else meanwhile, waits no longer in sum than an interrupt is worth.
 WAKE_PAUSES = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032)
 
@@ -48,6 +51,13 @@ class Interrupts:
         self._late: deque[int] = deque()
         # How many SIGINTs came through.
         self._seen = 0
+        # What interrupts named that was about to begin.
+        self._early: deque[object] = deque(maxlen=EARLY)
+        self._is_between = False
+        # Whether an execution or a snapshot of this name is yet to begin.
+        self.is_queued: Callable[[object], bool] = lambda _: False
+        # Whether a SIGCHLD is none of user code's.
+        self.is_child_ours: Callable[[], bool] = lambda: False
         # An interrupt named the running execution: decides its status.
         self.fired = False
         # What a signal raised while the execution awaited; its task was cancelled for it.
@@ -66,9 +76,13 @@ class Interrupts:
     def reset(self) -> None:
         """In a twin, where no execution runs: the protocol thread of the worker may have held the lock."""
         self._lock = _Lock()
+        self._early.clear()
 
     def begin(self, execution: str) -> None:
-        """From now on an interrupt that names `execution` counts, whatever earlier code did to SIGINT."""
+        """From now on an interrupt that names `execution` counts, whatever earlier code did to SIGINT.
+
+        One that came before is due at once: where user code begins.
+        """
         # While nothing runs: an interrupt that was sent to the former execution ends in here.
         self._signals.reset_interrupt()
         self._forget_interrupts()
@@ -76,8 +90,34 @@ class Interrupts:
         self.cause = None
         self.task = None
         with self._lock:
-            self.fired = False
             self._running = execution
+            self.fired = execution in self._early
+            if self.fired:
+                self._early.remove(execution)
+        if self.fired:
+            _pthread_kill(self._main, signal.SIGINT)
+
+    @contextlib.contextmanager
+    def between(self, name: str) -> Iterator[None]:
+        """Run code of the user's between executions in here: an interrupt of `name`, or of what is queued, is for it.
+
+        Inside of an execution that awaits it is that one's.
+        """
+        if self._running is not None:
+            yield
+            return
+        self.begin(name)
+        with self._lock:
+            self._is_between = True
+            is_due = any(self.is_queued(one) for one in self._early)
+        if is_due:
+            _pthread_kill(self._main, signal.SIGINT)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._is_between = False
+            self.end()
 
     def end(self) -> None:
         """From now on none does; one on its way is dropped by the handler."""
@@ -88,11 +128,18 @@ class Interrupts:
             _call_soon(self._loop, self._turn)
 
     def request(self, execution: object) -> None:
-        """From the protocol thread: interrupt this execution, if it runs."""
+        """From the protocol thread: interrupt this execution, if it runs or, where none does, as soon as it begins."""
         with self._lock:
-            if self._running is None or self._running != execution:
+            if self._running is not None and self._running == execution:
+                self.fired = True
+            elif (self._running is not None and not self._is_between) or not self.is_queued(execution):
                 return
-            self.fired = True
+            else:
+                # No execution runs: this one is about to begin.
+                self._early.append(execution)
+                if not self._is_between:
+                    return
+                # What keeps it from beginning is to end, too.
             seen = self._seen
             _pthread_kill(self._main, signal.SIGINT)
         # It does not end a system call that the main thread was about to make, having let go of the interpreter; a
@@ -157,6 +204,8 @@ class Interrupts:
             self._seen += 1
             if self._running is None:
                 return
+        elif number == signal.SIGCHLD and self.is_child_ours():
+            return
         if not self._shielded and self._in_user_code(frame):
             self._signals.handler(number)(number, frame)
             return

@@ -15,6 +15,9 @@ _IOLBF = 1
 
 # Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
 _open, _ioctl, _array, _listdir, _exists = open, fcntl.ioctl, array.array, os.listdir, os.path.exists
+_kill, _strerror, _get_errno, _c_ulong = os.kill, os.strerror, ctypes.get_errno, ctypes.c_ulong
+_create_string_buffer, _addressof, _string_at = ctypes.create_string_buffer, ctypes.addressof, ctypes.string_at
+_memmove = ctypes.memmove
 
 _libc = ctypes.CDLL(None, use_errno=True)
 try:
@@ -24,9 +27,9 @@ except ValueError:
 
 
 def _prctl(option: int, argument: int) -> None:
-    if _libc.prctl(option, ctypes.c_ulong(argument), 0, 0, 0) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"prctl({option}): {os.strerror(number)}")
+    if _libc.prctl(option, _c_ulong(argument), 0, 0, 0) != 0:
+        number = _get_errno()
+        raise OSError(number, f"prctl({option}): {_strerror(number)}")
 
 
 def line_buffer_c_stdout() -> None:
@@ -63,8 +66,8 @@ def set_parent_death_signal(number: int) -> None:
 
 def set_name(name: str) -> None:
     """The name in ps and top, at most 15 bytes. Raises OSError."""
-    buffer = ctypes.create_string_buffer(name.encode()[:15])
-    _prctl(PR_SET_NAME, ctypes.addressof(buffer))
+    buffer = _create_string_buffer(name.encode()[:15])
+    _prctl(PR_SET_NAME, _addressof(buffer))
 
 
 def read(path: str) -> bytes:
@@ -124,7 +127,7 @@ def descendants(*roots: int) -> set[int]:
 def signal(pid: int, number: int) -> None:
     """Send a signal; a process that is gone is no error."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, number)
+        _kill(pid, number)
 
 
 def environment_value(pid: int, name: str) -> str | None:
@@ -151,7 +154,7 @@ def overwrite_environment(name: str, value: str) -> None:
     """
     fields = stat("self")
     start, end = int(fields[47]), int(fields[48])
-    block = ctypes.string_at(start, end - start)
+    block = _string_at(start, end - start)
     prefix = name.encode() + b"="
     at = 0 if block.startswith(prefix) else block.find(b"\0" + prefix) + 1
     if at == 0 and not block.startswith(prefix):
@@ -162,4 +165,4 @@ def overwrite_environment(name: str, value: str) -> None:
     while block[end + 1 : end + 2] == b"\0":
         end += 1
     room = end - at
-    ctypes.memmove(start + at, value.encode()[:room].ljust(room, b"\0"), room)
+    _memmove(start + at, value.encode()[:room].ljust(room, b"\0"), room)

@@ -107,7 +107,9 @@ class Launcher:
             spare = {pid for pid in map(int, message.get("spare") or []) if _parent(pid) in (os.getpid(), ended)}
             self._kill(str(message["worker"]), ended, frozenset(spare))
         elif kind == "adopt":
-            self._adopt(str(message["worker"]), int(message["pid"]), str(message["of"]))
+            worker, pid, directory = str(message["worker"]), int(message["pid"]), message.get("directory")
+            is_ours = self._adopt(worker, pid, str(message["of"]), directory)
+            self._agent.send({"type": "adopted", "worker": worker, "pid": pid, "isOurs": is_ours})
         elif kind == "wake":
             self._wake(str(message["worker"]), int(message["pid"]))
         elif kind == "stacks":
@@ -202,19 +204,31 @@ class Launcher:
         self._kills.append(Kill(worker, pid, spare))
         self._advance_kills()
 
-    def _adopt(self, worker: str, pid: int, of: str) -> None:
-        """A twin of `of`, which is its child or, where it is gone already, ours."""
+    def _adopt(self, worker: str, pid: int, of: str, directory: str | None) -> bool:
+        """A twin of `of`, whose child it is or, where that is gone, ours; a branch is ours, and has a directory.
+
+        Returns whether it is one.
+        """
         # One that ended was reaped, or will be, as nobody's.
-        if not kernel.is_alive(pid) or not self._is_twin(pid, worker, of):
-            return
+        if not kernel.is_alive(pid) or not self._is_fork(pid, worker, of, is_branch=directory is not None):
+            return False
+        if directory is not None and not _make_pipes(directory):
+            return False
         self._workers[pid] = worker
+        if directory is not None:
+            self._stacks.prepare(worker, directory)
+            return True
         text = self._stacks.adopt(worker, of)
         if text is not None:
             self._agent.send({"type": "stacks", "worker": of, "text": text})
+        return True
 
-    def _is_twin(self, pid: int, worker: str, of: str) -> bool:
+    def _is_fork(self, pid: int, worker: str, of: str, *, is_branch: bool) -> bool:
         """The number comes from a process that runs user code, which may name a neighbour's."""
-        parents = {os.getpid(), *(known for known, name in self._workers.items() if name == of)}
+        parents = {os.getpid()}
+        # Of a branch it is we who must see the end.
+        if not is_branch:
+            parents |= {known for known, name in self._workers.items() if name == of}
         if pid in self._known() or _parent(pid) not in parents:
             return False
         # As it has it from its worker, until it has its own.
@@ -232,6 +246,11 @@ class Launcher:
         if self._workers.get(pid) != worker or not self._stacks.ask(worker, pid):
             self._agent.send({"type": "stacks", "worker": worker, "text": ""})
 
+    def _end_dump(self, worker: str) -> None:
+        text = self._stacks.end_dump(worker)
+        if text is not None:
+            self._agent.send({"type": "stacks", "worker": worker, "text": text})
+
     def _forget_stacks(self, worker: str) -> None:
         text = self._stacks.forget(worker)
         if text is not None:
@@ -243,6 +262,9 @@ class Launcher:
         for kill in self._kills:
             lives = self._workers.get(kill.pid) == kill.worker
             if kill.advance(own - {pid for pid, worker in self._workers.items() if worker == kill.worker}, lives):
+                if not kill.spares:
+                    # Else one that was spared may take them over.
+                    self._forget_stacks(kill.worker)
                 self._agent.send({"type": "killed", "worker": kill.worker})
             else:
                 waiting.append(kill)
@@ -265,7 +287,7 @@ class Launcher:
             else:
                 worker = self._workers.pop(pid, None)
                 if worker is not None:
-                    self._forget_stacks(worker)
+                    self._end_dump(worker)
                 elif self._forks_waiting:
                     self._reaped_unknown.add(pid)
                 self._agent.send({"type": "exited", "pid": pid, **how})
@@ -293,6 +315,16 @@ class Launcher:
             why = f" ({zygote.fault})" if zygote.fault else ""
             error = {"name": "ZygoteDied", "message": f"the zygote ended {ended} while warming{why}", "traceback": []}
             self._agent.send({"type": "zygote_failed", "zygote": zygote.name, "error": error})
+
+
+def _make_pipes(directory: str) -> bool:
+    """The pipes of a branch's output, as a zygote makes those of its forks. Returns whether they are there."""
+    try:
+        for name in ("out", "err"):
+            os.mkfifo(os.path.join(directory, name), 0o600)
+    except OSError:
+        return False
+    return True
 
 
 def _parent(pid: int) -> int:

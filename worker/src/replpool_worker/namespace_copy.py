@@ -141,8 +141,8 @@ class NamespaceCopy:
                 todo.extend(_get_referents(one))
         return size
 
-    def put_back(self, interrupts: Interrupts) -> None:
-        """Make the names what they were, in the dictionary that functions know."""
+    def put_back(self, interrupts: Interrupts) -> list[object]:
+        """Make the names what they were, in the dictionary that functions know. Returns what they stood for."""
         former: list[object] = []
 
         def replace() -> None:
@@ -157,8 +157,7 @@ class NamespaceCopy:
                     names[LAST] = self._last[0]
 
         quietly(interrupts, replace)
-        # With their `__del__`, when the names are whole.
-        quietly(interrupts, former.clear)
+        return former
 
 
 def _size(value: object, kind: type) -> int:

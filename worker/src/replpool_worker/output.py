@@ -14,12 +14,23 @@ from typing import Any
 from . import kernel
 
 _NAMES = ("stdout", "stderr")
+# The FIFOs' names, in the folder that the agent gives.
+PIPES = ("out", "err")
+DESCRIPTORS = "/proc/self/fd"
 F_SETPIPE_SZ = 1031
 PIPE_BYTES = 256 * 1024
 POLL_SECONDS = 0.00005
 
 # Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
-_ioctl, _set_blocking, _monotonic, _sleep = fcntl.ioctl, os.set_blocking, time.monotonic, time.sleep
+_ioctl, _fcntl, _set_blocking, _monotonic, _sleep = (
+    fcntl.ioctl,
+    fcntl.fcntl,
+    os.set_blocking,
+    time.monotonic,
+    time.sleep,
+)
+_open, _close, _dup2, _fstat, _listdir, _join = os.open, os.close, os.dup2, os.fstat, os.listdir, os.path.join
+_get_inheritable = os.get_inheritable
 _array, _FileIO, _BufferedWriter, _TextIOWrapper = array.array, io.FileIO, io.BufferedWriter, io.TextIOWrapper
 
 
@@ -41,10 +52,35 @@ def _is_closed(stream: io.TextIOWrapper) -> bool:
         return True
 
 
+def put_pipes(directory: str) -> None:
+    """Make the FIFOs `out` and `err` of this folder fds 1 and 2. Raises OSError, where nobody reads them too."""
+    for target, name in enumerate(PIPES, 1):
+        pipe = _open_pipe(directory, name)
+        _dup2(pipe, target)
+        _close(pipe)
+
+
+def _open_pipe(directory: str, name: str) -> int:
+    # To open one that has no reader would wait for ever.
+    fd = _open(_join(directory, name), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    _set_blocking(fd, True)
+    widen(fd)
+    return fd
+
+
 def widen(fd: int) -> None:
     """Make a pipe 256 KiB, best effort: a user's pages for pipes are limited (pipe-user-pages-soft)."""
     with contextlib.suppress(OSError):
-        fcntl.fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES)
+        _fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES)
+
+
+def _file(fd: int) -> tuple[int, int] | None:
+    """Which file a descriptor is of; None where it is closed."""
+    try:
+        status = _fstat(fd)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 class Output:
@@ -54,6 +90,7 @@ class Output:
         """Rewire sys.stdout and sys.stderr over fds 1 and 2 as they are now."""
         # Own copies: the hint holds when user code closes fd 1 or puts a file over it.
         self._ends = [self._copy(1), self._copy(2)]
+        self._files = [None if end is None else _file(end) for end in self._ends]
         self._streams: list[io.TextIOWrapper] = []
         for fd, name in enumerate(_NAMES, 1):
             former = getattr(sys, name, None)
@@ -74,6 +111,22 @@ class Output:
             return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
         except OSError:
             return None
+
+    def move(self, directory: str) -> None:
+        """In a branch: write into the FIFOs of this folder, by each descriptor that wrote into the former ones.
+
+        A file that user code put over fd 1 or 2 stays there. Raises OSError.
+        """
+        for index, name in enumerate(PIPES):
+            former, end = self._files[index], self._ends[index]
+            if end is not None and _file(end) == former:
+                # First, for user code may have used up all other numbers.
+                _close(end)
+            held = [] if former is None else [fd for fd in map(int, _listdir(DESCRIPTORS)) if _file(fd) == former]
+            pipe = _open_pipe(directory, name)
+            for fd in held:
+                _dup2(pipe, fd, _get_inheritable(fd))
+            self._ends[index], self._files[index] = pipe, _file(pipe)
 
     def _show(self, index: int) -> None:
         """Make one of ours what the interpreter knows; libraries that undo a redirection go back to `__stdout__`."""

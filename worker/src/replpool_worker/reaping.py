@@ -33,6 +33,11 @@ class Kill:
         self._killed: set[int] = set()
         self._is_number_ours = True
 
+    @property
+    def spares(self) -> bool:
+        """Whether some were to be spared."""
+        return bool(self._spare)
+
     def advance(self, others: AbstractSet[int], lives: bool) -> bool:
         """Kill what is found; `others` are living zygotes and workers not meant. Returns whether nothing is left.
 

@@ -11,6 +11,7 @@ from . import EX_SOFTWARE
 from .connection import Connection
 from .display import Display
 from .executor import Executor, die
+from .forking import unless_ours
 from .frames import FrameTooLarge, Message, ProtocolError
 from .handles import handles
 from .input import Input
@@ -20,9 +21,10 @@ from .namespace import Namespace
 from .output import Output
 from .requests import Requests
 from .snapshots import Snapshots
+from .stacks import StackDump
 from .threads import Threads
 from .tracebacks import describe, show_unraisable
-from .twin import Forks, unless_twin
+from .twin import Forks
 
 # Python hands the interpreter to a waiting thread after this long; the default of 5 ms is what an interrupt of
 # `while True: pass` would wait.
@@ -66,8 +68,9 @@ class Session:
         if can_fork:
             self._snapshots.forks = Forks(connection, self._loop, self)
         self._executor.begin = self._snapshots.begin
-        # Descriptors of the worker's that the session does not use itself.
-        self.fds: set[int] = set()
+        self._interrupts.is_queued = self._executor.is_queued
+        self._interrupts.is_child_ours = self._snapshots.child_waits.only_twins_ended
+        self.stacks = StackDump()
         # How often the loop came back since it last did anything.
         self._failures = 0
         connection.guard = lambda: self._interrupts
@@ -83,8 +86,8 @@ class Session:
         allow_nested(self._loop, self._interrupts)
         if sys.unraisablehook is sys.__unraisablehook__:
             sys.unraisablehook = show_unraisable
-        os.register_at_fork(after_in_child=unless_twin(self._in_forked_child))
-        self._snapshots.waiting.install()
+        os.register_at_fork(after_in_child=unless_ours(self._in_forked_child))
+        self._snapshots.child_waits.install()
         self._begin()
         failure: BaseException = RuntimeError("the event loop does not run")
         while self._failures < FAILURES:
@@ -117,8 +120,16 @@ class Session:
         """In a frozen twin: a question about the namespace, on this thread."""
         self._requests.answer(message)
 
+    def leave(self, directory: str) -> None:
+        """In a branch that goes on as a session of its own: output and stacks go to the FIFOs of this folder."""
+        self.stacks.withdraw()
+        if self._output is not None:
+            self._output.move(directory)
+        self.stacks.offer(directory)
+        self._snapshots.forget_copies()
+
     def take_over(self) -> None:
-        """In a twin that becomes the worker."""
+        """In a twin or a branch that becomes a worker."""
         self._executor.take_over()
         self._begin()
 
@@ -199,8 +210,10 @@ class Session:
             self._connection.send({"type": "heartbeat"})
         elif kind in ("snapshot", "rollback"):
             self._snapshot(kind, message)
+        elif kind == "fork":
+            self._fork(message)
         elif kind == "handles":
-            items = handles(self._own_fds(), self._snapshots.waiting.has)
+            items = handles(self._own_fds(), self._snapshots.child_waits.has)
             self._connection.send({"type": "reply", "request": message.get("request"), "value": {"items": items}})
         elif kind == "discard":
             self._snapshots.discard(message.get("snapshot"))
@@ -213,18 +226,27 @@ class Session:
 
     def _own_fds(self) -> set[int]:
         ends = set() if self._output is None else self._output.fds()
-        return {*self._connection.fds, *ends, *self._loop.fds(), *self.fds}
+        return {*self._connection.fds, *ends, *self._loop.fds(), *self.stacks.fds()}
 
     def _snapshot(self, kind: str, message: Message) -> None:
         kinds = message.get("kinds")
         if not isinstance(message.get("snapshot"), str) or "request" not in message:
             raise ProtocolError(f"a {kind} without a request or an id")
         if kind == "rollback":
-            self._executor.submit_task(lambda: self._snapshots.roll_back(message))
+            self._executor.submit_task(lambda: self._snapshots.roll_back(message), message["snapshot"])
             return
         if not isinstance(kinds, list) or not kinds or any(one not in ("fork", "copy") for one in kinds):
             raise ProtocolError("a snapshot of kinds that this worker does not know")
-        self._executor.submit_task(lambda: self._snapshots.take(message))
+        self._executor.submit_task(lambda: self._snapshots.take(message), message["snapshot"])
+
+    def _fork(self, message: Message) -> None:
+        branches = message.get("branches")
+        if not isinstance(branches, list) or not branches or not all(isinstance(one, dict) for one in branches):
+            raise ProtocolError("a fork without branches")
+        texts = [message.get("socket"), *(one.get(key) for one in branches for key in ("branch", "token"))]
+        if "request" not in message or not all(isinstance(text, str) for text in texts):
+            raise ProtocolError("a fork without a request, a socket or a token")
+        self._executor.submit_task(lambda: self._snapshots.fork(message))
 
     def _open(self, message: Message) -> None:
         """Turn an idle fork into a session: folder, environment, limits."""
@@ -250,8 +272,8 @@ class Session:
         self._connection.send(answer)
 
     def _in_forked_child(self) -> None:
-        """In a child that user code forked: it is not the worker, and must not hold its connection open."""
-        self._connection.forget()
+        """In a child that user code forked: it is not the worker, whose connection is closed here (worker.py)."""
+        self.stacks.withdraw()
         self._snapshots.reset()
         self._inputs.close()
         self._displays.closed = True

@@ -9,31 +9,29 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .child_waits import ChildWaits
 from .executor import Executor
+from .fork_safety import ForkSafety, Unsafe
 from .frames import Message
 from .interrupts import Interrupts
 from .namespace import Namespace
-from .namespace_copy import NamespaceCopy, quietly
+from .namespace_copy import NamespaceCopy
 from .output import Output
 from .requests import Requests
 from .session_loop import SessionLoop
-from .threads import Threads, sentence, unfit_module
+from .stem import end
+from .threads import Threads
 from .twin import Forks
-from .waiting import Waiting
 
-# How long a question under way (a completion) may keep a fork.
-IDLE_SECONDS = 2.0
 # Between two looks whether a twin that is not needed any more has ended.
 REAP_SECONDS = 0.005
 LONGEST_REAP_SECONDS = 0.1
+# Names, for interrupts, what lets go of copies between executions; one of an execution that waits for that ends it.
+CLEARING = "(what is not needed any more)"
 
 # Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
-_kill, _waitpid, _perf_counter, _SIGKILL = os.kill, os.waitpid, time.perf_counter, signal.SIGKILL
+_kill, _perf_counter, _SIGKILL = os.kill, time.perf_counter, signal.SIGKILL
 _call_later, _call_soon_threadsafe = asyncio.BaseEventLoop.call_later, asyncio.BaseEventLoop.call_soon_threadsafe
-
-
-class Unsafe(Exception):
-    """There can be no fork; says why."""
 
 
 class Snapshots:
@@ -53,15 +51,16 @@ class Snapshots:
         self._namespace = namespace
         self._executor = executor
         self._interrupts = interrupts
-        self._requests = requests
-        self._threads = threads
+        self._safety = ForkSafety(threads, requests)
         self._loop = loop
         self._send = send
         self.output: Output | None = None
         self.forks: Forks | None = None
-        self.waiting = Waiting()
+        self.child_waits = ChildWaits()
         self._copies: dict[str, NamespaceCopy] = {}
         self._twins: dict[str, int] = {}
+        self._ending: set[int] = set()
+        self._garbage: list[object] = []
         self._discarded: deque[object] = deque()
         self._is_reaping = False
 
@@ -91,54 +90,61 @@ class Snapshots:
 
     def _fork(self, message: Message) -> int:
         """Make a twin. Returns its pid, and 0 in it once it is the worker. Raises Unsafe."""
-        if self.forks is None:
-            raise Unsafe("this worker was started on its own, and only workers that a zygote forked can be forked")
-        unfit = unfit_module()
-        if unfit is not None:
-            raise Unsafe(unfit)
-        beside = self._threads.known_to_python()
-        if beside:
-            raise Unsafe(sentence(beside))
-        if self.output is not None:
-            self.output.flush()
-        idle = self._requests().idle
-        if not idle.acquire(timeout=IDLE_SECONDS):
-            raise Unsafe(f"a completion or inspection takes more than {IDLE_SECONDS:.0f} s")
-        try:
-            pid = self.forks.make(message)
-        except OSError as error:
-            raise Unsafe(f"the fork failed: {error.strerror or error}") from error
-        finally:
-            # Of a twin this is the worker's, for which it has another.
-            idle.release()
+        forks = self._ready()
+        with self._safety.hold():
+            pid = forks.make_twin(message)
         if pid == 0:
             return 0
-        # Only now: pools of libraries that stop themselves at a fork (OpenBLAS's) have done so.
-        foreign = self._threads.foreign()
-        if foreign:
-            self._abandon(pid)
-            raise Unsafe(sentence(foreign))
-        self.waiting.add(pid)
+        self.child_waits.add(pid)
+        try:
+            self._safety.look_again()
+        except Unsafe:
+            _kill(pid, _SIGKILL)
+            self.child_waits.reap_one(pid)
+            raise
         self._twins[message["snapshot"]] = pid
-        self.forks.prefer_worker()
+        forks.prefer_worker(True)
         return pid
 
-    @staticmethod
-    def _abandon(pid: int) -> None:
+    def fork(self, message: Message) -> None:
+        """On the main thread, between executions: a process for each of the branches."""
+        began = _perf_counter()
         try:
-            _kill(pid, _SIGKILL)
-            _waitpid(pid, 0)
-        except OSError:
-            # The kernel reaps for user code that ignores SIGCHLD.
+            pids = self._branches(message)
+        except Unsafe as error:
+            problem = {"type": "problem", "request": message["request"], "code": "FORK_UNSAFE", "message": str(error)}
+            self._send(problem)
             return
+        if not pids:
+            # We are a branch, and a session now.
+            return
+        value = {"pids": pids, "costMs": round((_perf_counter() - began) * 1000, 3)}
+        self._send({"type": "reply", "request": message["request"], "value": value})
+
+    def _branches(self, message: Message) -> list[int]:
+        forks = self._ready()
+        with self._safety.hold():
+            pids = forks.make_branches(message, self.child_waits)
+        try:
+            if pids:
+                self._safety.look_again()
+        except Unsafe:
+            end(pids, [one["branch"] for one in message["branches"]])
+            raise
+        return pids
+
+    def _ready(self) -> Forks:
+        """What forks this process, whose output is written out. Raises Unsafe."""
+        if self.forks is None:
+            raise Unsafe("this worker was started on its own, and only workers that a zygote forked can be forked")
+        if self.output is not None:
+            self.output.flush()
+        return self.forks
 
     def _copy(self, message: Message) -> Message:
         made = NamespaceCopy(self._namespace, int(message.get("maxBytes") or 0))
-        self._interrupts.begin(message["snapshot"])
-        try:
+        with self._interrupts.between(message["snapshot"]):
             made.take(self._interrupts)
-        finally:
-            self._interrupts.end()
         # Code of the user's may have forked in it.
         self._executor.leave_fork()
         self._copies[message["snapshot"]] = made
@@ -152,9 +158,10 @@ class Snapshots:
             problem = {"type": "problem", "request": message["request"], "code": "NO_TRANSACTION", "message": text}
             self._send(problem)
             return
-        held.put_back(self._interrupts)
+        self._garbage += held.put_back(self._interrupts)
         self._executor.leave_fork()
         self._send({"type": "reply", "request": message["request"], "value": {}})
+        self._clear(message["snapshot"])
 
     def discard(self, snapshot: object) -> None:
         """From the protocol thread: it is not needed any more. What is queued later finds it gone."""
@@ -163,41 +170,58 @@ class Snapshots:
 
     def begin(self) -> None:
         """On the loop, before each item of the queue too: forget what was discarded, and reap."""
-        is_due = False
+        self.child_waits.look()
         while self._discarded:
             snapshot = self._discarded.popleft()
-            held = [self._copies.pop(snapshot, None)] if isinstance(snapshot, str) else []
-            self._end_twin(snapshot)
-            # What it held goes here, and may have a `__del__` of the user's.
-            quietly(self._interrupts, held.clear)
-            self._executor.leave_fork()
-            is_due = True
-        if self.waiting.reap() and is_due and not self._is_reaping:
-            self._is_reaping = True
-            _call_later(self._loop, REAP_SECONDS, self._reap, REAP_SECONDS)
+            if isinstance(snapshot, str):
+                if snapshot in self._copies:
+                    # Nowhere else, for it is to go where it may be interrupted.
+                    self._garbage.append(self._copies.pop(snapshot))
+                self._end_twin(snapshot)
+        self._clear(CLEARING)
+        if not self._is_reaping:
+            self._reap(REAP_SECONDS)
 
-    def _end_twin(self, snapshot: object) -> None:
+    def _clear(self, name: str) -> None:
+        """Let go of what is not needed any more, which may have a `__del__` of the user's. An interrupt puts it off."""
+        if self._garbage:
+            with self._interrupts.between(name), contextlib.suppress(BaseException):
+                self._interrupts.run_user_code(self._garbage.clear)
+            self._executor.leave_fork()
+
+    def _end_twin(self, snapshot: str) -> None:
         """One that hangs in a hook of the user's does not see that its connection has ended."""
-        pid = self._twins.pop(snapshot, 0) if isinstance(snapshot, str) else 0
+        pid = self._twins.pop(snapshot, 0)
         # A child that nobody has reaped: the number is its own.
-        if pid and self.waiting.has(pid):
+        if pid and self.child_waits.has(pid):
+            self._ending.add(pid)
             with contextlib.suppress(OSError):
                 _kill(pid, _SIGKILL)
+        if pid and not self._twins and self.forks is not None:
+            self.forks.prefer_worker(False)
 
     def _reap(self, pause: float) -> None:
-        self._is_reaping = self.waiting.reap()
+        """Look again and again until the last that was discarded has ended."""
+        self.child_waits.reap()
+        self._ending = {pid for pid in self._ending if self.child_waits.has(pid)}
+        self._is_reaping = bool(self._ending)
         if self._is_reaping:
-            pause = min(2 * pause, LONGEST_REAP_SECONDS)
-            _call_later(self._loop, pause, self._reap, pause)
+            _call_later(self._loop, pause, self._reap, min(2 * pause, LONGEST_REAP_SECONDS))
 
     def copied(self, snapshot: object) -> Mapping[str, Any] | None:
         """The names of a copy; None where there is none. From any thread."""
         held = self._copies.get(snapshot) if isinstance(snapshot, str) else None
         return None if held is None else held.names
 
+    def forget_copies(self) -> None:
+        """In a branch: what its worker copied is none of it."""
+        self._garbage += self._copies.values()
+        self._copies.clear()
+
     def reset(self) -> None:
         """In a forked process: the worker's twins are no children of it."""
-        self.waiting.forget_all()
+        self.child_waits.forget_all()
         self._twins.clear()
+        self._ending.clear()
         self._discarded.clear()
         self._is_reaping = False

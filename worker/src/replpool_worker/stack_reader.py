@@ -66,15 +66,20 @@ class StackReader:
             self._fifos[worker] = fd
         return None if dump is None else _text(dump)
 
-    def forget(self, worker: str) -> str | None:
-        """The worker is gone. Returns what came of a dump that was asked for."""
+    def end_dump(self, worker: str) -> str | None:
+        """The worker is dead; its FIFO may yet be a twin's. Returns what came of a dump that was asked for."""
         dump = self._dumps.pop(worker, None)
         if dump is not None:
             dump.text += _read(dump.fd) or b""
+        return None if dump is None else _text(dump)
+
+    def forget(self, worker: str) -> str | None:
+        """Nothing is left of the worker. Returns what came of a dump that was asked for."""
+        text = self.end_dump(worker)
         fd = self._fifos.pop(worker, None)
         if fd is not None:
             os.close(fd)
-        return None if dump is None else _text(dump)
+        return text
 
     def register(self, poll: select.poll) -> float | None:
         """Wait for what is on its way. Returns the milliseconds after which `collect` is due; None: only for events."""

@@ -24,7 +24,8 @@ NAME = "stacks"
 HIGH = 900
 
 # Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
-_close = os.close
+_close, _open, _join, _fcntl, _getrlimit = os.close, os.open, os.path.join, fcntl.fcntl, resource.getrlimit
+_register, _unregister = faulthandler.register, faulthandler.unregister
 
 _THREAD = re.compile(r"^(?:Current t|T)hread 0x")
 _FRAME = re.compile(r'^  File "(?P<file>.*)", line \S+ in (?P<function>.*)$')
@@ -44,14 +45,14 @@ class StackDump:
         # It never waits: what has no room in the FIFO is left out.
         flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC
         with contextlib.suppress(OSError, ValueError, RuntimeError):
-            low = os.open(os.path.join(directory, NAME), flags)
+            low = _open(_join(directory, NAME), flags)
             try:
-                limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+                limit = _getrlimit(resource.RLIMIT_NOFILE)[0]
                 at_least = HIGH if limit == resource.RLIM_INFINITY else min(HIGH, limit - 1)
-                self._fd = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, at_least)
+                self._fd = _fcntl(low, fcntl.F_DUPFD_CLOEXEC, at_least)
             finally:
-                os.close(low)
-            faulthandler.register(SIGNAL, file=self._fd, all_threads=True, chain=False)
+                _close(low)
+            _register(SIGNAL, file=self._fd, all_threads=True, chain=False)
 
     def fds(self) -> set[int]:
         """The descriptor of the FIFO."""
@@ -62,7 +63,7 @@ class StackDump:
         if self._fd is not None:
             fd, self._fd = self._fd, None
             with contextlib.suppress(OSError, ValueError, RuntimeError):
-                faulthandler.unregister(SIGNAL)
+                _unregister(SIGNAL)
             with contextlib.suppress(OSError):
                 _close(fd)
 

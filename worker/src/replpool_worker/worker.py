@@ -2,7 +2,6 @@
 
 import gc
 import os
-import random
 import resource
 import signal
 import socket
@@ -13,13 +12,14 @@ from typing import NoReturn
 from . import CAPABILITIES, EX_SOFTWARE, PROTOCOL_FDS, WORKER_MARKER, kernel, libraries
 from .connection import Connection, Refused, hello, leave, protocol_fds
 from .executor import die
+from .first_in_child import first_in_child, install
 from .frames import Message, ProtocolError
 from .namespace import Namespace
-from .output import Output, widen
+from .output import Output, put_pipes
+from .reseeding import reseed
 from .session import Session
-from .stacks import StackDump
 from .stdio import PumpedOutput, take_stdio
-from .twin import SNAPSHOT, unless_twin
+from .twin import SNAPSHOT
 
 
 def _prepare() -> None:
@@ -40,20 +40,12 @@ def _prepare() -> None:
     warnings.filterwarnings("ignore", r"This process \(pid=\d+\) is multi-threaded", DeprecationWarning)
 
 
-def _reseed() -> None:
-    """Forks of one zygote would else share their random numbers (Python's own generator reseeds itself at a fork)."""
-    random.seed()
-    numpy_random = sys.modules.get("numpy.random")
-    if numpy_random is not None:
-        numpy_random.seed()
-
-
 def forked(request: Message, namespace: Namespace) -> NoReturn:
     """Be the worker that a `fork` asked for. Never returns."""
     try:
         os.setsid()
         gc.enable()
-        _reseed()
+        reseed()
         worker = str(request["worker"])
         kernel.overwrite_environment(WORKER_MARKER, worker)
         os.environ[WORKER_MARKER] = worker
@@ -63,17 +55,12 @@ def forked(request: Message, namespace: Namespace) -> NoReturn:
         fd = endpoint.detach()
         os.environ[PROTOCOL_FDS] = f"{fd},{fd}"
         connection = Connection(fd, fd)
+        # The zygote has installed what calls it, before any code of the template's (zygote.py).
+        first_in_child(connection.forget)
         connection.greet(hello("socket", (*CAPABILITIES, SNAPSHOT), request["token"]))
-        for target, name in ((1, "out"), (2, "err")):
-            pipe = os.open(os.path.join(request["directory"], name), os.O_WRONLY | os.O_CLOEXEC)
-            widen(pipe)
-            os.dup2(pipe, target)
-            os.close(pipe)
-        stacks = StackDump()
-        stacks.offer(request["directory"])
-        os.register_at_fork(after_in_child=unless_twin(stacks.withdraw))
+        put_pipes(request["directory"])
         session = Session(connection, namespace, can_fork=True)
-        session.fds = stacks.fds()
+        session.stacks.offer(request["directory"])
         session.run(Output())
     except (Refused, ProtocolError, EOFError, TimeoutError, ConnectionError, FileNotFoundError) as error:
         os._exit(leave(error))
@@ -86,10 +73,12 @@ def forked(request: Message, namespace: Namespace) -> NoReturn:
 
 def main() -> int:
     """Be a worker started directly, on PYREPL_PROTOCOL_FDS or on stdin and stdout. Returns 76 where it is refused."""
+    install()
     try:
         fds = protocol_fds()
         transport = "stdio" if fds is None else "fds"
         connection = Connection(*(fds or take_stdio()))
+        first_in_child(connection.forget)
         os.environ[PROTOCOL_FDS] = ",".join(map(str, connection.fds))
         connection.greet(hello(transport))
     except (Refused, ProtocolError, EOFError, TimeoutError, ConnectionError) as error:

@@ -9,7 +9,7 @@ import sys
 import warnings
 from typing import Any
 
-from . import kernel, libraries
+from . import first_in_child, kernel, libraries
 from .frames import FrameReader, Message, decode, encode, write_all
 from .namespace import Namespace
 from .shortening import shorten
@@ -142,6 +142,7 @@ def main(link: int) -> int:
             with contextlib.suppress(OSError):
                 os.close(int(name))
     sys.argv = [""]
+    first_in_child.install()
     zygote = Zygote(link)
     if not zygote.warm():
         return 1

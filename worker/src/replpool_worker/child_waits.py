@@ -1,8 +1,11 @@
-"""os.wait and its like, for which the session's twins are no children: user code did not start them."""
+"""os.wait and its like, and handlers of SIGCHLD, for which twins are no children: user code did not start them."""
 
 import errno
 import importlib
 import os
+import resource
+import signal
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,13 +19,16 @@ LONGEST_LOOK_SECONDS = 0.01
 # Bound here: user code patches modules, as tests do, and must not hit the worker (test_patched_modules.py).
 _getpid, _sleep, _strerror = os.getpid, time.sleep, os.strerror
 _waitpid, _wait4, _waitid = os.waitpid, os.wait4, os.waitid
-_WNOHANG, _P_PID, _P_ALL = os.WNOHANG, os.P_PID, os.P_ALL
+_WNOHANG, _WNOWAIT, _P_PID, _P_ALL = os.WNOHANG, os.WNOWAIT, os.P_PID, os.P_ALL
+_get_ident, _getrusage, _RUSAGE_CHILDREN = threading.get_ident, resource.getrusage, resource.RUSAGE_CHILDREN
+_raise_signal, _SIGCHLD = signal.raise_signal, signal.SIGCHLD
+_CHANGED = os.WEXITED | os.WSTOPPED | os.WCONTINUED
 
 # No child was asked.
 _NOBODY = object()
 
 
-class Waiting:
+class ChildWaits:
     """The children of this process that are twins, and the functions of `os` that wait for any child."""
 
     def __init__(self) -> None:
@@ -30,6 +36,12 @@ class Waiting:
         self._native = importlib.import_module("posix")
         self._former = {name: getattr(self._native, name) for name in ("wait", "waitpid", "wait3", "wait4", "waitid")}
         self._twins: set[int] = set()
+        self._main = _get_ident()
+        # Faults of all children that were waited for, at the last look: more are those of a child of the user's.
+        self._faults = 0
+        # Of SIGCHLD, whose handlers run on the main thread: we wait for twins just now; one came meanwhile; the next is
+        # for the user.
+        self._is_taking = self._has_come = self._is_due = False
 
     def install(self) -> None:
         """Stand before the functions from now on; without a twin each is Python's own."""
@@ -45,23 +57,89 @@ class Waiting:
             vars(self._native)[name] = vars(os)[name] = replacement
 
     def add(self, pid: int) -> None:
-        """A child that is a twin."""
+        """A child that is a twin, or else none of the user's."""
         self._twins.add(pid)
+        self.look()
+
+    def look(self) -> None:
+        """On the main thread, where no code of the user's runs: that was told of all children it waited for so far."""
+        if self._twins:
+            self._faults = _faults()
 
     def forget_all(self) -> None:
         """In a forked process: they are another's children."""
         self._twins.clear()
+        self._is_taking = self._has_come = self._is_due = False
 
-    def reap(self) -> bool:
-        """Take the twins that ended off the kernel's list. Never blocks. Returns whether some are left."""
-        for pid in list(self._twins):
+    def reap_one(self, pid: int) -> None:
+        """Wait for one of them, which is about to end."""
+        self._reap([pid], 0)
+
+    def reap(self) -> None:
+        """Take the twins that ended off the kernel's list. Never blocks."""
+        if self._twins:
+            self._reap(list(self._twins), _WNOHANG)
+
+    def only_twins_ended(self) -> bool:
+        """At a SIGCHLD: whether it tells of twins alone. Where that is not sure it is for the user's handler."""
+        if self._is_due:
+            self._is_due = False
+            return False
+        if self._is_taking:
+            self._has_come = True
+            return True
+        return bool(self._twins) and self._take(list(self._twins), _WNOHANG) and not self._has_changed_child()
+
+    def _reap(self, pids: list[int], options: int) -> None:
+        if _get_ident() != self._main:
+            self._wait_for_each(pids, options)
+            return
+        are_alone = False
+        try:
+            are_alone = self._take(pids, options)
+        finally:
+            if self._has_come:
+                self._has_come = False
+                if not are_alone or self._has_changed_child():
+                    self._is_due = True
+                    _raise_signal(_SIGCHLD)
+
+    def _take(self, pids: list[int], options: int) -> bool:
+        """Returns whether some had ended, and user code has waited for no child since the last look."""
+        is_quiet = _faults() == self._faults
+        try:
+            self._is_taking = True
+            have_ended = self._wait_for_each(pids, options)
+        finally:
+            self._is_taking = False
+        self._faults = _faults()
+        return have_ended and is_quiet
+
+    def _wait_for_each(self, pids: list[int], options: int) -> bool:
+        have_ended = False
+        for pid in pids:
             try:
-                if _waitpid(pid, _WNOHANG)[0] == pid:
-                    self._twins.discard(pid)
+                if _waitpid(pid, options)[0] != pid:
+                    continue
+                have_ended = True
             except OSError:
                 # User code has reaped it, or has the kernel do so (SIGCHLD ignored).
-                self._twins.discard(pid)
-        return bool(self._twins)
+                pass
+            self._twins.discard(pid)
+        return have_ended
+
+    def _has_changed_child(self) -> bool:
+        """Whether a child of the user's ended, stopped or went on, and nobody has asked for it yet."""
+        for child in kernel.children(_getpid()):
+            if child in self._twins:
+                continue
+            try:
+                if _waitid(_P_PID, child, _CHANGED | _WNOHANG | _WNOWAIT) is not None:
+                    return True
+            except ChildProcessError:
+                # Another thread has it.
+                return True
+        return False
 
     def has(self, pid: int) -> bool:
         """Whether it is one that was not reaped."""
@@ -122,3 +200,7 @@ def _named(name: str, function: Callable[..., Any], native: Callable[..., Any]) 
     replaced.__module__ = native.__module__
     replaced.__doc__ = native.__doc__
     return replaced
+
+
+def _faults() -> int:
+    return _getrusage(_RUSAGE_CHILDREN).ru_minflt
