@@ -108,7 +108,7 @@ describe('branches in hostile hands', function () {
   });
 
   it('are not made by a session that is deleted meanwhile, or are, and are whole', async () => {
-    for (const waitMs of [0, 2, 5, 10, 20, 40, 80, 160]) {
+    for (const waitMs of [0, 5, 20, 80]) {
       const session = await SessionClient.create(agent);
       await session.run(MANY_FILES);
       const making = session.fork({ count: 2 });
@@ -134,7 +134,7 @@ describe('branches in hostile hands', function () {
 
   for (const how of ['restarted', 'killed'] as const) {
     it(`are not made by a session that is ${how} meanwhile, or are, and are whole`, async () => {
-      for (const waitMs of [0, 2, 5, 10, 20, 40, 80]) {
+      for (const waitMs of [0, 10, 40]) {
         const session = await SessionClient.create(agent);
         await session.run(MANY_FILES);
         const pid = await session.pid();

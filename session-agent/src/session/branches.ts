@@ -19,12 +19,13 @@ export interface BranchSession {
 
 /**
  * Copies a session's worker and its working folder, while no code runs in it, once for each of these sessions.
+ * @param options.ended the end of the session that is copied, whose folder is removed from then on
  * @throws ReplPoolError FORK_UNSAFE, AGENT_TIMEOUT, WORKER_FAILED; of copies that no session took nothing is left
  */
 export async function forkBranches(
   parent: SessionWorker,
   sessions: readonly BranchSession[],
-  { limits, workFolder }: { limits: CgroupLimits; workFolder: string },
+  { limits, workFolder, ended }: { limits: CgroupLimits; workFolder: string; ended: AbortSignal },
 ): Promise<void> {
   const copies = await parent.fork(sessions.length);
   // All or none: the copying for the others ends with the first that fails.
@@ -35,7 +36,10 @@ export async function forkBranches(
       try {
         const copy = copies[index];
         if (copy === undefined) throw new Error('the worker made too few copies');
-        await copyTree(workFolder, session.workFolder, failure.signal);
+        const signal = AbortSignal.any([failure.signal, ended]);
+        await copyTree(workFolder, session.workFolder, signal);
+        // What it found may be what was left of it.
+        signal.throwIfAborted();
         const { id, workFolder: cwd } = session;
         await parent.branch(copy, { session: id, cwd, formerCwd: workFolder }, limits, (worker, requests) =>
           session.adopt(worker, requests),

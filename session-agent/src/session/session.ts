@@ -45,6 +45,7 @@ export class Session {
   readonly #seat = new WorkerSeat();
   #state: SessionState = 'starting';
   #end: SessionEnd | undefined;
+  readonly #ended = new AbortController();
   #stateEpoch = 1;
   #lastActivityAt = new Date();
   #restarting: Promise<void> | undefined;
@@ -193,7 +194,7 @@ export class Session {
       if (worker === undefined) throw new ReplPoolError('WORKER_FAILED', `session ${this.id} has no worker`);
       const limits = cgroupLimits(this.#options.limits);
       const made = sessions({ count: this.executions.count, names: this.executions.names });
-      await forkBranches(worker, made, { limits, workFolder: this.workFolder });
+      await forkBranches(worker, made, { limits, workFolder: this.workFolder, ended: this.#ended.signal });
       return made;
     });
   }
@@ -202,6 +203,7 @@ export class Session {
   async close(reason: SessionEnd): Promise<void> {
     if (hasEnded(this.#state)) return;
     this.#end = reason;
+    this.#ended.abort(sessionGone(this.id, reason));
     this.#goTo(reason === 'deleted' || reason === 'expired' ? 'closed' : 'lost');
     this.#recovery[Symbol.dispose]();
     const workers = this.#seat.empty();
