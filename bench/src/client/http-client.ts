@@ -3,8 +3,11 @@ import {
   type Pool,
   poolSchema,
   type Session,
+  sessionListSchema,
   sessionSchema,
   type TransactionPolicy,
+  type Undone,
+  undoneSchema,
 } from '@replpool/protocol';
 import { Pool as ConnectionPool, type Dispatcher } from 'undici';
 import { Lines } from './lines.ts';
@@ -34,6 +37,17 @@ export class HttpClient implements AsyncDisposable {
     // The service is ending, and its sessions with it.
     if (this.#signal.aborted) return;
     await (await this.#request('DELETE', `/v1/sessions/${id}`)).body.dump();
+  }
+
+  /** Resolves with the live copies, as many as were asked for. */
+  async forkSession(id: string, count: number): Promise<readonly Session[]> {
+    const { items } = sessionListSchema.parse(await this.#json('POST', `/v1/sessions/${id}/fork`, { count }));
+    if (items.length === count) return items;
+    throw new Error(`a fork made ${items.length} copies, not ${count}`);
+  }
+
+  async undo(id: string, executions: number): Promise<Undone> {
+    return undoneSchema.parse(await this.#json('POST', `/v1/sessions/${id}/undo`, { executions }));
   }
 
   /** Runs code; resolves with the answer, which comes at its end. */

@@ -1,4 +1,4 @@
-import type { CreateSession, TransactionPolicy } from '@replpool/protocol';
+import type { CreateSession, TransactionPolicy, Undone } from '@replpool/protocol';
 import type { HttpClient } from './http-client.ts';
 import type { Message, Outcome } from './message.ts';
 
@@ -21,6 +21,17 @@ export class BenchSession implements AsyncDisposable {
 
   execute(code: string, policy?: TransactionPolicy): Promise<Outcome> {
     return this.#http.execute(this.id, code, policy);
+  }
+
+  /** So many live copies of it. */
+  async fork(count: number): Promise<BenchSession[]> {
+    const copies = await this.#http.forkSession(this.id, count);
+    return copies.map(({ id, pod }) => new BenchSession(this.#http, id, pod));
+  }
+
+  /** Goes back to before the last so many executions. */
+  undo(executions: number): Promise<Undone> {
+    return this.#http.undo(this.id, executions);
   }
 
   stream(code: string, heard: (message: Message) => void): Promise<void> {

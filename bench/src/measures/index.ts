@@ -1,4 +1,5 @@
 import { acquireAtOnce } from './acquire.ts';
+import { branches } from './branches.ts';
 import { create } from './create.ts';
 import { interruptToAnswer } from './interrupt.ts';
 import type { Measure } from './measure.ts';
@@ -24,6 +25,7 @@ export const measures: readonly Measure[] = [
   interruptToAnswer,
   transactions,
   snapshots,
+  branches,
 ];
 
 /** The measures of these names, in the order of `measures`. @throws Error that names one that does not exist */

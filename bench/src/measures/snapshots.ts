@@ -16,11 +16,12 @@ const OTHERS = {
   'cloudpickle, written and read': ['cloudpickle', 'cloudpickle.loads(cloudpickle.dumps(data))'],
 } as const;
 
-/** What the worker says that a snapshot took. */
-async function fork(session: BenchSession): Promise<number> {
-  const { transaction } = await session.execute('None', 'rollback_on_failure');
-  if (transaction?.snapshot === 'fork') return transaction.costMs;
-  throw new Error(`the snapshot is ${transaction?.snapshot}, not a fork`);
+/** What the service says that a snapshot took; of code that fails, the snapshot and the way back to it. */
+async function cost(session: BenchSession, code: 'None' | '1/0'): Promise<number> {
+  const { transaction } = await session.execute(code, 'rollback_on_failure');
+  const expected = code === 'None' ? 'committed' : 'rolled_back';
+  if (transaction?.snapshot === 'fork' && transaction.outcome === expected) return transaction.costMs;
+  throw new Error(`a transaction was ${transaction?.outcome} by ${transaction?.snapshot}, not ${expected} by a fork`);
 }
 
 /** What another way takes, timed in the session: without the way to it and back. */
@@ -42,13 +43,18 @@ async function run(context: Context): Promise<Figure[]> {
   const figures = await each(contents, ([what, code]) =>
     withSession(context, async (session): Promise<Figure[]> => {
       expectOutcome(await session.execute(code));
-      await fork(session);
-      const samples = await repeat(forks, () => fork(session));
+      const byFork = async (name: string, ends: 'None' | '1/0'): Promise<Figure> => {
+        await cost(session, ends);
+        const samples = await repeat(forks, () => cost(session, ends));
+        return { name: `${name} ${what}, fork`, unit: 'ms', samples, warmup: 'once' };
+      };
+      const snapshot = await byFork('snapshot of', 'None');
+      const rollback = await byFork('snapshot of and rollback to', '1/0');
       const rest = await each(Object.entries(OTHERS), async ([name, way]): Promise<Figure> => {
-        const found = await repeat(copies, () => other(session, way));
-        return { name: `snapshot of ${what}, ${name}`, unit: 'ms', samples: found };
+        const samples = await repeat(copies, () => other(session, way));
+        return { name: `snapshot of ${what}, ${name}`, unit: 'ms', samples };
       });
-      return [{ name: `snapshot of ${what}, fork`, unit: 'ms', samples, warmup: '1 snapshot' }, ...rest];
+      return [snapshot, rollback, ...rest];
     }),
   );
   return figures.flat();
@@ -56,6 +62,6 @@ async function run(context: Context): Promise<Figure[]> {
 
 export const snapshots: Measure = {
   name: 'snapshots',
-  about: 'a snapshot by fork, beside a deep copy and cloudpickle of the same data',
+  about: 'a snapshot by fork and the way back to it, beside a deep copy and cloudpickle of the same data',
   run,
 };

@@ -1,4 +1,4 @@
-import type { FrameCodec } from '@replpool/protocol';
+import type { CreateSession, FrameCodec } from '@replpool/protocol';
 import { Channel } from '../client/channel.ts';
 import { HttpClient } from '../client/http-client.ts';
 import { BenchSession } from '../client/session.ts';
@@ -8,9 +8,13 @@ import type { Context } from './measure.ts';
 export const codecs: readonly FrameCodec[] = ['msgpack', 'json'];
 
 /** Gives `use` a session that nobody else uses, over HTTP. */
-export async function withSession<T>(context: Context, use: (session: BenchSession) => Promise<T>): Promise<T> {
+export async function withSession<T>(
+  context: Context,
+  use: (session: BenchSession) => Promise<T>,
+  body: CreateSession = {},
+): Promise<T> {
   await using http = new HttpClient(context.service.url, context.signal);
-  await using session = await BenchSession.create(http);
+  await using session = await BenchSession.create(http, body);
   return await use(session);
 }
 

@@ -9,7 +9,7 @@ export interface PoolFile {
   readonly pool: string;
 }
 
-export async function poolFile(name: 'warm' | 'cold'): Promise<PoolFile> {
+export async function poolFile(name: 'warm' | 'cold' | 'plain'): Promise<PoolFile> {
   const path = fileURLToPath(new URL(`../../pools/${name}.yaml`, import.meta.url));
   const { metadata } = replPoolSchema.parse(parse(await readFile(path, 'utf8')));
   return { path, pool: metadata.name };
