@@ -1,8 +1,9 @@
 import { ReplPoolError } from '@replpool/protocol';
 import type { CgroupLimits } from '../cgroup/version.ts';
-import type { Worker } from '../worker/worker.ts';
+import type { PreparedBranch, Worker } from '../worker/worker.ts';
 import { copyTree } from './copy-tree.ts';
 import type { SessionWorker } from './session-worker.ts';
+import type { Twin } from './twin.ts';
 import type { WorkerRequests } from './worker-requests.ts';
 
 /** How long the working folder may take; nothing else of the session is done meanwhile. */
@@ -27,21 +28,32 @@ export async function forkBranches(
   sessions: readonly BranchSession[],
   { limits, workFolder, ended }: { limits: CgroupLimits; workFolder: string; ended: AbortSignal },
 ): Promise<void> {
-  const copies = await parent.fork(sessions.length);
-  // All or none: the copying for the others ends with the first that fails.
+  const copies = parent.expectCopies(sessions.length);
+  // All or none: what is done for the others ends with the first that fails.
   const failure = new AbortController();
   const late = setTimeout(() => failure.abort(copyTakesTooLong()), COPY_DEADLINE_MS);
+  const signal = AbortSignal.any([failure.signal, ended]);
+  const preparing = copies.map((copy) => parent.prepareBranch(copy, limits));
+  const making = makeCopies(parent, copies, preparing);
+  making.catch((error: unknown) => failure.abort(error));
   const began = await Promise.allSettled(
     sessions.map(async (session, index) => {
+      const [copy, prepare] = [copies[index], preparing[index]];
+      if (copy === undefined || prepare === undefined) throw new Error('a session without a copy');
       try {
-        const copy = copies[index];
-        if (copy === undefined) throw new Error('the worker made too few copies');
-        const signal = AbortSignal.any([failure.signal, ended]);
-        await copyTree(workFolder, session.workFolder, signal);
-        // What it found may be what was left of it.
-        signal.throwIfAborted();
         const { id, workFolder: cwd } = session;
-        await parent.branch(copy, { session: id, cwd, formerCwd: workFolder }, limits, (worker, requests) =>
+        // Beside each other; what was prepared is to be had, or to be removed, when all of it is over.
+        const [copied, made, prepared] = await Promise.allSettled([copyTree(workFolder, cwd, signal), making, prepare]);
+        if (prepared.status === 'rejected') throw prepared.reason;
+        try {
+          for (const each of [made, copied]) if (each.status === 'rejected') throw each.reason;
+          // What was copied may be what was left of it.
+          signal.throwIfAborted();
+        } catch (error) {
+          await prepared.value[Symbol.asyncDispose]();
+          throw error;
+        }
+        await parent.branch(copy, prepared.value, { session: id, cwd, formerCwd: workFolder }, (worker, requests) =>
           session.adopt(worker, requests),
         );
       } catch (error) {
@@ -54,12 +66,25 @@ export async function forkBranches(
   const failed = began.find((each) => each.status === 'rejected');
   if (failed === undefined) return;
   for (const copy of copies) copy[Symbol.dispose]();
-  const cause: unknown = failed.reason;
+  // Of several that failed for the first of them the first is the reason.
+  const cause: unknown = failure.signal.aborted ? failure.signal.reason : failed.reason;
   if (cause instanceof ReplPoolError) throw cause;
   throw new ReplPoolError('WORKER_FAILED', 'the session could not be copied', {
     why: cause instanceof Error ? cause.message : String(cause),
     cause,
   });
+}
+
+/** Has the kernel ready to move them too, once there is somewhere to move them to. */
+async function makeCopies(
+  parent: SessionWorker,
+  copies: readonly Twin[],
+  preparing: readonly Promise<PreparedBranch>[],
+): Promise<void> {
+  const made = parent.makeCopies(copies);
+  // Where it fails, so do the moves themselves, and say why.
+  const prepared = Promise.allSettled(preparing).then(() => parent.prepareMoves().catch(() => undefined));
+  await Promise.all([made, prepared]);
 }
 
 function copyTakesTooLong(): ReplPoolError {

@@ -11,7 +11,7 @@ import type { CgroupLimits } from '../cgroup/version.ts';
 import type { ExitStatus } from '../worker/exit.ts';
 import type { Frame } from '../worker/link.ts';
 import type { OutputStream } from '../worker/outputs.ts';
-import type { Worker } from '../worker/worker.ts';
+import type { PreparedBranch, Worker } from '../worker/worker.ts';
 import type { Snapshot } from './snapshot.ts';
 import { Twin } from './twin.ts';
 import { type OpenRequest, WorkerRequests } from './worker-requests.ts';
@@ -118,39 +118,43 @@ export class SessionWorker {
     }
   }
 
+  /** Waits for live copies that it is about to make. */
+  expectCopies(count: number): readonly Twin[] {
+    return Array.from({ length: count }, () => Twin.expect(this.#worker.hub));
+  }
+
   /**
-   * Makes live copies of the process between executions, frozen until `branch`.
+   * Makes them, frozen until `branch`, between executions.
    * @throws ReplPoolError FORK_UNSAFE, AGENT_TIMEOUT, WORKER_FAILED where it dies
    */
-  async fork(count: number): Promise<readonly Twin[]> {
-    const { hub } = this.#worker;
-    const copies = Array.from({ length: count }, () => Twin.expect(hub));
-    try {
-      const branches = copies.map(({ id: branch, token }) => ({ branch, token }));
-      const question = { type: 'fork', branches, socket: hub.path };
-      const asked = this.#requests.ask(question, FORK_DEADLINE_MS);
-      // Where it fails, so do the moves themselves, and say why.
-      this.#worker.prepareMoves().catch(() => undefined);
-      const { pids } = forkedSchema.parse(await asked);
-      for (const [index, copy] of copies.entries()) copy.born(pids[index] ?? 0);
-      return copies;
-    } catch (error) {
-      for (const copy of copies) copy[Symbol.dispose]();
-      throw error;
-    }
+  async makeCopies(copies: readonly Twin[]): Promise<void> {
+    const branches = copies.map(({ id: branch, token }) => ({ branch, token }));
+    const question = { type: 'fork', branches, socket: this.#worker.hub.path };
+    const { pids } = forkedSchema.parse(await this.#requests.ask(question, FORK_DEADLINE_MS));
+    for (const [index, copy] of copies.entries()) copy.born(pids[index] ?? 0);
+  }
+
+  /** Makes what a copy is to have of its own, beside the making of the copies. */
+  prepareBranch(copy: Twin, limits: CgroupLimits): Promise<PreparedBranch> {
+    return this.#worker.prepareBranch(copy.id, limits);
+  }
+
+  /** Has the kernel ready to move copies. */
+  async prepareMoves(): Promise<void> {
+    await this.#worker.prepareMoves();
   }
 
   /**
    * Has a copy go on as the worker of another session.
-   * @throws Error where it is gone; then nothing is left of it
+   * @throws Error where it is gone; then nothing is left of it, nor of what was prepared
    */
   async branch(
     copy: Twin,
+    prepared: PreparedBranch,
     session: { readonly session: string; readonly cwd: string; readonly formerCwd: string },
-    limits: CgroupLimits,
     adopt: (worker: Worker, requests: WorkerRequests) => void,
   ): Promise<void> {
-    await this.#worker.branch(copy, session, limits, (worker) => adopt(worker, copy.asked));
+    await this.#worker.branch(copy, prepared, session, (worker) => adopt(worker, copy.asked));
   }
 
   /** A twin of it ended that nobody has ended. */

@@ -47,6 +47,34 @@ const LAST_WORDS_MS = 100;
 const READY_DEADLINE_MS = 30_000;
 const NOTHING_COUNTED: FinalCount = { oomKills: 0 };
 
+/** What a live copy of a worker is to have of its own. */
+export class PreparedBranch implements AsyncDisposable {
+  /** Its pipes are made in there. */
+  readonly directory: string;
+  #cgroup: Cgroup | undefined;
+
+  constructor(directory: string, cgroup: Cgroup | undefined) {
+    this.directory = directory;
+    this.#cgroup = cgroup;
+  }
+
+  get cgroup(): Cgroup | undefined {
+    return this.#cgroup;
+  }
+
+  /** It is the worker's from now on. */
+  take(): Cgroup | undefined {
+    const cgroup = this.#cgroup;
+    this.#cgroup = undefined;
+    return cgroup;
+  }
+
+  /** It is of no use: ends what is in the cgroup too. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.take()?.end(), rm(this.directory, { recursive: true, force: true })]);
+  }
+}
+
 /** One worker process: its link, its two output pipes, its cgroup, its exit. */
 export class Worker {
   readonly id: string;
@@ -243,6 +271,29 @@ export class Worker {
   }
 
   /**
+   * Makes what a live copy of this process is to have of its own, beside the making of the copy.
+   *
+   * @param id of the copy as a worker
+   */
+  async prepareBranch(id: string, limits: CgroupLimits): Promise<PreparedBranch> {
+    const { cgroups, runDirectory } = this.#ground;
+    const directory = join(runDirectory, 'workers', id);
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const cgroup = await cgroups?.create(id).catch(async (error: unknown) => {
+      await rm(directory, { recursive: true, force: true });
+      throw error;
+    });
+    const prepared = new PreparedBranch(directory, cgroup);
+    try {
+      await cgroup?.limit(limits);
+      return prepared;
+    } catch (error) {
+      await prepared[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /**
    * Processes are about to be moved into cgroups of their own. The first move after a while waits for a grace period of the kernel (10 to 20
    * ms), those that come close behind it do not: a move that changes nothing can be waited for beside what else has to be done.
    */
@@ -258,40 +309,33 @@ export class Worker {
    */
   async branch(
     copy: Successor,
+    prepared: PreparedBranch,
     branch: Omit<Branch, 'directory'>,
-    limits: CgroupLimits,
     attach: (worker: Worker) => void,
   ): Promise<void> {
     const { id, pid } = copy;
-    const { launcher, cgroups, runDirectory } = this.#ground;
-    const directory = join(runDirectory, 'workers', id);
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const { launcher } = this.#ground;
+    const { directory } = prepared;
     // Before the process is moved: its number comes from one that runs user code.
-    const adopting = launcher.adopt({ worker: id, pid, of: this.id, directory });
-    let isAdopted = false;
-    let cgroup: Cgroup | undefined;
+    const isAdopted = await launcher.adopt({ worker: id, pid, of: this.id, directory });
     let outputs: Outputs | undefined;
     try {
-      cgroup = await cgroups?.create(id);
-      isAdopted = await adopting;
       if (!isAdopted) throw new Error('the process that was said to be its copy is none');
       const opened = new Outputs(directory);
       outputs = opened;
-      await cgroup?.limit(limits);
-      await cgroup?.add(pid);
+      await prepared.cgroup?.add(pid);
       await Worker.#resume(copy, { ...branch, directory }, (link) => {
-        const parts = { id, pid, ground: this.#ground, cgroup, link, outputs: opened };
+        const parts = { id, pid, ground: this.#ground, cgroup: prepared.take(), link, outputs: opened };
         const worker = new Worker({ ...parts, before: NOTHING_COUNTED });
         attach(worker);
         return worker;
       });
     } catch (error) {
       outputs?.[Symbol.dispose]();
-      await Promise.all([(await adopting) && launcher.kill(id, pid), cgroup?.end()]);
+      await Promise.all([isAdopted && launcher.kill(id, pid), prepared[Symbol.asyncDispose]()]);
       throw error;
-    } finally {
-      await rm(directory, { recursive: true, force: true });
     }
+    await rm(directory, { recursive: true, force: true });
   }
 
   /** Has a fork go on, and makes it a worker before it is heard. */
