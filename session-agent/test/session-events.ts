@@ -12,7 +12,7 @@ export async function eventsOf(agent: AgentClient, session: string): Promise<Ses
   const client = await new ChannelClient(agent, session, { from: 0 }).opened();
   try {
     const { seq: last } = await client.wait('hello');
-    await eventually('the last event', () => client.seqs.at(-1) === last);
+    await eventually('the last event', () => client.seqs.includes(last));
     return client.messages.filter((each) => 'seq' in each && each.type !== 'hello') as SessionEvent[];
   } finally {
     client.close();
