@@ -10,6 +10,7 @@ import { requestAgent } from './agent-request.ts';
 import { type Backoff, backoffMs } from './backoff.ts';
 import { Lines } from './lines.ts';
 import { MessageBudget, type MessageRate } from './message-budget.ts';
+import { messageOf } from './message-of.ts';
 import type { TlsSource } from './tls-material.ts';
 
 /** An agent tells its sessions' listeners something every second; silent for this long it is not asked any more until it speaks. */
@@ -147,7 +148,7 @@ export class AgentStream implements Disposable {
       try {
         this.#hear(lines, chunk, now);
       } catch (error) {
-        const said = error instanceof Error ? error.message : String(error);
+        const said = messageOf(error);
         request.destroy(new ProtocolError(`the agent breaks the protocol of the stream: ${said}`, { cause: error }));
       }
     });

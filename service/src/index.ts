@@ -10,6 +10,7 @@ export { type HealthServer, type HealthSource, serveHealth } from './health.ts';
 export { announcedTooLarge, BODY_LIMIT, bodyTooLarge, readBytes, readJson } from './json-body.ts';
 export { Lines } from './lines.ts';
 export { listen, REQUEST_TIMEOUT_MS } from './listen.ts';
+export { messageOf } from './message-of.ts';
 export { findPool, isPool, poolsNamed, summarizePools } from './pools.ts';
 export { refuseUpgrade, sendProblem, toReplPoolError } from './problem.ts';
 export { type ProcessInput, readProcessInput, withPodName } from './process-input.ts';

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { invalidRequest, jsonOutOfBounds, ReplPoolError } from '@replpool/protocol';
+import { messageOf } from './message-of.ts';
 
 /** A JSON body has at most so many bytes. */
 export const BODY_LIMIT = 16 * 1024 * 1024;
@@ -76,6 +77,6 @@ function decode(bytes: Buffer): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw invalidRequest('body', `not JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw invalidRequest('body', `not JSON: ${messageOf(error)}`);
   }
 }

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { agentConfigSchema, parse, ReplPoolError, type StartFailure } from '@replpool/protocol';
-import { readProcessInput, withPodName } from '@replpool/service';
+import { messageOf, readProcessInput, withPodName } from '@replpool/service';
 import { destination, pino } from 'pino';
 import { type RunningAgent, startAgent } from './agent.ts';
 
@@ -41,7 +41,7 @@ async function readConfig() {
 function refuse(error: unknown): never {
   // What nobody foresaw is looked for by its stack.
   if (!(error instanceof ReplPoolError)) process.stderr.write(`${inspect(error)}\n`);
-  const message = (error instanceof Error ? error.message : String(error)).slice(0, LONGEST_MESSAGE);
+  const message = messageOf(error).slice(0, LONGEST_MESSAGE);
   const field = error instanceof ReplPoolError ? error.details?.field : undefined;
   announce({ event: 'failed', message, ...(typeof field === 'string' && { field }) } satisfies StartFailure);
   process.exit(1);

@@ -2,6 +2,7 @@ import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { text } from 'node:stream/consumers';
 import type { KubeConfig } from '@kubernetes/client-node';
+import { messageOf } from '@replpool/service';
 import { type Clock, systemClock } from '../clock.ts';
 import { Deadline } from './deadline.ts';
 import { ApiError, NoAnswerError } from './errors.ts';
@@ -204,6 +205,6 @@ async function noAnswer<T>(promise: Promise<T>, call: Call): Promise<T> {
 }
 
 function noAnswerOf(error: unknown, call: Call): NoAnswerError {
-  const said = error instanceof Error ? error.message : String(error);
+  const said = messageOf(error);
   return new NoAnswerError(`${whatOf(call)}: ${said}`, { cause: error });
 }

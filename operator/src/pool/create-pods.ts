@@ -9,6 +9,7 @@ import {
   resources,
   toKubeObject,
 } from '@replpool/kube';
+import { messageOf } from '@replpool/service';
 import type { EventRecorder } from '../events.ts';
 import { REVISION_LABEL } from '../specs/labels.ts';
 import { agentPod } from '../specs/pod.ts';
@@ -56,7 +57,7 @@ export async function createPods(
   if (failed === undefined) return undefined;
   if (isPassing(failed)) throw failed;
   const failure = classify(failed);
-  const message = failed instanceof Error ? failed.message : String(failed);
+  const message = messageOf(failed);
   const kind = failure === 'Quota' ? 'quota' : failure === 'Forbidden' ? 'forbidden' : 'other';
   return tell(parts, pool, { kind, message });
 }

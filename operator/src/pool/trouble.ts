@@ -1,3 +1,4 @@
+import { messageOf } from '@replpool/service';
 import type { Creation } from './act.ts';
 import type { Refused } from './create-pods.ts';
 
@@ -16,5 +17,5 @@ export function troubleAfter(before: Trouble, creation: Creation): Trouble {
 
 /** The trouble after a failure: what was said of pods before it holds. */
 export function troubleOf({ refused }: Trouble, error: unknown): Trouble {
-  return { refused, unreconciled: error instanceof Error ? error.message : String(error) };
+  return { refused, unreconciled: messageOf(error) };
 }

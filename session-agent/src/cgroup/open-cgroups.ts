@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { ReplPoolError } from '@replpool/protocol';
+import { messageOf } from '@replpool/service';
 import type { Logger } from 'pino';
 import { parseOwnCgroups } from './cgroup-file.ts';
 import { Cgroups, temporaryName } from './cgroups.ts';
@@ -40,7 +41,7 @@ export async function openCgroups(
       log.info({ version: cgroups.version, controllers: cgroups.controllers }, 'sessions have cgroups');
       return cgroups;
     } catch (error) {
-      reasons.push(`${place.version}: ${error instanceof Error ? error.message : String(error)}`);
+      reasons.push(`${place.version}: ${messageOf(error)}`);
     }
   }
   const why = reasons.join('; ') || 'no mount shows our own cgroup';

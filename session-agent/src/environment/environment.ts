@@ -6,6 +6,7 @@ import {
   referenceOfSource,
   referenceOfVariable,
 } from '@replpool/protocol';
+import { messageOf } from '@replpool/service';
 import { readValues } from './read-values.ts';
 import { type EnvironmentSpec, resolveEnvironment, type Values } from './resolve.ts';
 
@@ -60,8 +61,4 @@ export class Environment {
       ({ kind, name }) => values.get(join(ENVIRONMENT_FOLDERS[kind], name)) ?? new Map(),
     );
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,5 @@
 import { ReplPoolError, type TemplateFailure } from '@replpool/protocol';
-import { type Backoff, backoffMs } from '@replpool/service';
+import { type Backoff, backoffMs, messageOf } from '@replpool/service';
 import { Environment } from '../environment/environment.ts';
 import { describeExit, type ExitStatus } from '../worker/exit.ts';
 import { Worker, type WorkerGround } from '../worker/worker.ts';
@@ -100,7 +100,7 @@ export class Zygote {
     try {
       env = await this.environment.ofZygote();
     } catch (error) {
-      this.#failed(error instanceof Error ? error.message : String(error));
+      this.#failed(messageOf(error));
       // What is missing may come.
       this.#startLater();
       return;

@@ -7,6 +7,7 @@ import {
   type SessionState,
   type WorkerDeathReason,
 } from '@replpool/protocol';
+import { messageOf } from '@replpool/service';
 import { deathReason, describeExit, type ExitStatus } from '../worker/exit.ts';
 import type { Frame } from '../worker/link.ts';
 import type { Worker } from '../worker/worker.ts';
@@ -298,7 +299,7 @@ export class Session {
       await worker.limit(cgroupLimits(this.#options.limits));
     } catch (cause) {
       throw new ReplPoolError('WORKER_FAILED', 'the limits of the session could not be set', {
-        why: cause instanceof Error ? cause.message : String(cause),
+        why: messageOf(cause),
         cause,
       });
     }

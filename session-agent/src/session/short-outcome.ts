@@ -1,8 +1,9 @@
 import type { Execution } from '@replpool/protocol';
+import { messageOf } from '@replpool/service';
 
 /** What is kept of an outcome that no string can hold as JSON, or no disk: the part that matters most. @param why it is not kept whole */
 export function shortOutcome(outcome: Execution, why: unknown): Execution {
-  const message = `the outcome cannot be kept whole: ${why instanceof Error ? why.message : String(why)}`;
+  const message = `the outcome cannot be kept whole: ${messageOf(why)}`;
   const { result: _, error, ...rest } = outcome;
   const warnings = [{ code: 'OUTPUT_TRUNCATED', message }];
   return { ...rest, ...shortError(error), stdout: '', stderr: '', displays: [], warnings };
