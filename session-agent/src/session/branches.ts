@@ -1,4 +1,5 @@
 import { ReplPoolError } from '@replpool/protocol';
+import { messageOf } from '@replpool/service';
 import type { CgroupLimits } from '../cgroup/version.ts';
 import type { PreparedBranch, Worker } from '../worker/worker.ts';
 import { copyTree } from './copy-tree.ts';
@@ -38,22 +39,18 @@ export async function forkBranches(
   making.catch((error: unknown) => failure.abort(error));
   const began = await Promise.allSettled(
     sessions.map(async (session, index) => {
-      const [copy, prepare] = [copies[index], preparing[index]];
-      if (copy === undefined || prepare === undefined) throw new Error('a session without a copy');
       try {
+        const [copy, prepare] = [copies[index], preparing[index]];
+        if (copy === undefined || prepare === undefined) throw new Error('a session without a copy');
         const { id, workFolder: cwd } = session;
         // Beside each other; what was prepared is to be had, or to be removed, when all of it is over.
         const [copied, made, prepared] = await Promise.allSettled([copyTree(workFolder, cwd, signal), making, prepare]);
         if (prepared.status === 'rejected') throw prepared.reason;
-        try {
-          for (const each of [made, copied]) if (each.status === 'rejected') throw each.reason;
-          // What was copied may be what was left of it.
-          signal.throwIfAborted();
-        } catch (error) {
-          await prepared.value[Symbol.asyncDispose]();
-          throw error;
-        }
-        await parent.branch(copy, prepared.value, { session: id, cwd, formerCwd: workFolder }, (worker, requests) =>
+        await using own = prepared.value;
+        for (const each of [made, copied]) if (each.status === 'rejected') throw each.reason;
+        // What was copied may be what was left of it.
+        signal.throwIfAborted();
+        await parent.branch(copy, own, { session: id, cwd, formerCwd: workFolder }, (worker, requests) =>
           session.adopt(worker, requests),
         );
       } catch (error) {
@@ -63,14 +60,13 @@ export async function forkBranches(
     }),
   );
   clearTimeout(late);
-  const failed = began.find((each) => each.status === 'rejected');
-  if (failed === undefined) return;
+  if (began.every(({ status }) => status === 'fulfilled')) return;
   for (const copy of copies) copy[Symbol.dispose]();
-  // Of several that failed for the first of them the first is the reason.
-  const cause: unknown = failure.signal.aborted ? failure.signal.reason : failed.reason;
+  // That of the first: others failed for it.
+  const cause: unknown = failure.signal.reason;
   if (cause instanceof ReplPoolError) throw cause;
   throw new ReplPoolError('WORKER_FAILED', 'the session could not be copied', {
-    why: cause instanceof Error ? cause.message : String(cause),
+    why: messageOf(cause),
     cause,
   });
 }

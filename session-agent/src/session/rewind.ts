@@ -1,4 +1,5 @@
 import type { SnapshotKind, WorkerDeathReason } from '@replpool/protocol';
+import { messageOf } from '@replpool/service';
 import { changedFiles } from './changed-files.ts';
 import type { Point } from './point.ts';
 import type { SessionWorker } from './session-worker.ts';
@@ -101,7 +102,7 @@ export class Rewind {
       if (isOver()) return undefined;
       // What is left of a copy is the state as it is; of a twin nothing.
       const state = snapshot.kind === 'fork' ? 'gone' : 'kept';
-      const reason = `the snapshot could not be restored: ${error instanceof Error ? error.message : String(error)}`;
+      const reason = `the snapshot could not be restored: ${messageOf(error)}`;
       return { state, reason, notRolledBack: [] };
     }
     const changed = await files;

@@ -3,7 +3,7 @@ import type { ExecutionInput } from './execution-input.ts';
 import type { ExecutionsHost } from './executions-options.ts';
 import type { NamespaceNames } from './namespace-names.ts';
 import type { Point } from './point.ts';
-import { type Death, Rewind, type Rewound } from './rewind.ts';
+import { type Death, Rewind, type RewindHost, type Rewound } from './rewind.ts';
 import type { Timeline, Undoing } from './timeline.ts';
 
 /** What a session goes back for: code that failed, a client's rollback or undo, or the death of its worker. */
@@ -25,10 +25,21 @@ export interface RewindsOptions {
 /** The ways back of one session, of which it is on one at most. */
 export class Rewinds {
   readonly #options: RewindsOptions;
+  /** Of each of them. */
+  readonly #host: RewindHost;
   #current: Rewind | undefined;
 
   constructor(options: RewindsOptions) {
+    const { host, timeline, workFolder, lost, rolledBack } = options;
     this.#options = options;
+    this.#host = {
+      workFolder,
+      worker: () => host.worker,
+      leave: ({ point }) => timeline.goBack(point),
+      takeOver: (twin) => host.takeOver(twin),
+      lost,
+      rolledBack,
+    };
   }
 
   /** The one that it is on. */
@@ -54,19 +65,8 @@ export class Rewinds {
    * @returns undefined where it has ended or begun anew meanwhile; never rejects
    */
   async go(undoing: Undoing, cause: RewindCause, death?: Death): Promise<Rewound | undefined> {
-    const { host, timeline, workFolder, discard, lost, rolledBack } = this.#options;
-    const rewind = new Rewind(
-      undoing,
-      {
-        workFolder,
-        worker: () => host.worker,
-        leave: ({ point }) => timeline.goBack(point),
-        takeOver: (twin) => host.takeOver(twin),
-        lost,
-        rolledBack,
-      },
-      death,
-    );
+    const { host, timeline, discard } = this.#options;
+    const rewind = new Rewind(undoing, this.#host, death);
     this.#current = rewind;
     const isOver = () => this.#current !== rewind || host.gone !== undefined;
     const rewound = await rewind.run(isOver);

@@ -146,7 +146,7 @@ export class SessionWorker {
 
   /**
    * Has a copy go on as the worker of another session.
-   * @throws Error where it is gone; then nothing is left of it, nor of what was prepared
+   * @throws Error where it is gone
    */
   async branch(
     copy: Twin,

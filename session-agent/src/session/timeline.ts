@@ -80,20 +80,22 @@ export class Timeline {
   /** Before the last so many executions; undefined where no state from there is kept. */
   before(executions: number): Undoing | undefined {
     const point = this.#steps.at(-executions)?.point;
-    return executions <= this.#steps.length && isUsable(point) ? this.#undoing(point) : undefined;
+    return executions <= this.#steps.length && isUsable(point) ? this.to(point) : undefined;
   }
 
   /** The way back to a point that is kept. */
   to(point: Point): Undoing {
-    return this.#undoing(point);
+    const index = this.#steps.findIndex((step) => step.point === point);
+    const undone = index < 0 ? [] : this.#steps.slice(index);
+    return { point, executions: undone.map(({ execution }) => execution).reverse() };
   }
 
   /** Where to go on when the worker has died: the latest state there is, and before an open transaction. */
   get recovery(): Undoing | undefined {
-    const points = [...this.#steps.map(({ point }) => point), this.#next];
+    const points = this.#points;
     const last = this.#held === undefined ? points.length - 1 : points.indexOf(this.#held);
-    const point = points.slice(0, last + 1).findLast((each) => each?.outlivesWorker);
-    return point && this.#undoing(point);
+    const point = points.slice(0, last + 1).findLast((each) => each.outlivesWorker);
+    return point && this.to(point);
   }
 
   /** The session goes back: the points from there on are no points any more, and that one is its state, which is not discarded here. */
@@ -110,16 +112,15 @@ export class Timeline {
 
   /** The namespace is gone, and all points with it. */
   clear(): void {
-    for (const { point } of [...this.#steps, { point: this.#next }]) if (point !== undefined) this.#discard(point);
+    for (const point of this.#points) this.#discard(point);
     this.#steps = [];
     this.#next = undefined;
     this.#held = undefined;
   }
 
-  #undoing(to: Point): Undoing {
-    const index = this.#steps.findIndex(({ point }) => point === to);
-    const undone = index < 0 ? [] : this.#steps.slice(index);
-    return { point: to, executions: undone.map(({ execution }) => execution).reverse() };
+  /** All that there are, the oldest first. */
+  get #points(): Point[] {
+    return [...this.#steps.map(({ point }) => point), this.#next].filter((point) => point !== undefined);
   }
 
   #trim(): void {
@@ -139,8 +140,7 @@ export class Timeline {
 
   /** Where memory is short the oldest is to go first, and the latest, to which the session goes back then, last. */
   #tellKernel(): void {
-    const points = [...this.#steps.map(({ point }) => point), this.#next].filter((point) => point !== undefined);
-    const older = points.slice(0, -1).filter((point) => point !== this.#held);
+    const older = this.#points.slice(0, -1).filter((point) => point !== this.#held);
     older.forEach((point, age) => {
       if (point.snapshot.kind === 'fork')
         point.snapshot.twin.yieldsMemory(OLDEST_OOM_STEP - OOM_STEP * Math.min(age, 20));

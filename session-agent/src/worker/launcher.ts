@@ -171,8 +171,7 @@ export class Launcher {
     const adoption = Promise.withResolvers<boolean>();
     this.#adoptions.set(fork.worker, adoption);
     this.#link.send({ type: 'adopt', ...fork });
-    const isAdopted = await adoption.promise;
-    return isAdopted;
+    return await adoption.promise;
   }
 
   /** Has a worker read what it was sent, where code that keeps its interpreter can be brought to let it. */

@@ -69,7 +69,7 @@ export class PreparedBranch implements AsyncDisposable {
     return cgroup;
   }
 
-  /** It is of no use: ends what is in the cgroup too. */
+  /** What no worker took is of no use: ends what is in the cgroup too. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.take()?.end(), rm(this.directory, { recursive: true, force: true })]);
   }
@@ -305,7 +305,8 @@ export class Worker {
    * Has a live copy of this process go on as a worker beside it, with pipes and a cgroup of its own.
    *
    * @param attach makes somebody the receiver of what it says; called once
-   * @throws Error where the copy is gone or is none; then nothing is left of it
+   * @param prepared is the caller's to dispose of, however this ends
+   * @throws Error where the copy is gone or is none; then nothing is left of it, once that is done
    */
   async branch(
     copy: Successor,
@@ -332,10 +333,9 @@ export class Worker {
       });
     } catch (error) {
       outputs?.[Symbol.dispose]();
-      await Promise.all([isAdopted && launcher.kill(id, pid), prepared[Symbol.asyncDispose]()]);
+      if (isAdopted) await launcher.kill(id, pid);
       throw error;
     }
-    await rm(directory, { recursive: true, force: true });
   }
 
   /** Has a fork go on, and makes it a worker before it is heard. */
