@@ -42,7 +42,8 @@ def run(codes: tuple[str, ...], folder: Path) -> Plain:
     done = subprocess.run(
         [sys.executable, *command],
         cwd=folder,
-        env=environment(),
+        # As a session writes, line by line: into a pipe plain Python would hold text back behind what goes round it.
+        env=environment() | {"PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=60,
